@@ -1,0 +1,48 @@
+# One list of commands for people and CI. Everything runs in .venv, which the first command makes.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+.PHONY: serve test lint types unit model bench lock clean help
+
+help:  ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+.venv/serve: pyproject.toml requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install -c requirements.lock -e '.[cpu]'
+	@touch $@
+
+.venv/dev: pyproject.toml requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install -c requirements.lock -e '.[cpu,export,dev]'
+	@touch $@ .venv/serve
+
+serve: .venv/serve  ## Start the service on 127.0.0.1:8000 with the model in model_repository/
+	$(BIN)/onepeace serve --host $(HOST) --port $(PORT)
+
+test: lint types unit  ## Lint, types and all tests
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+unit: .venv/dev
+	$(BIN)/pytest
+
+model: .venv/dev  ## Make the stand-in checkpoint and export it to model_repository/
+	$(BIN)/python -m export.standin
+
+bench: .venv/dev  ## Measure engine, decoding and service on the same cores
+	$(BIN)/python -m bench
+
+lock: .venv/dev  ## Write the installed versions to requirements.lock
+	$(BIN)/pip freeze --exclude-editable | sed 's/^torch==\([0-9.]*\).*/torch==\1/' > requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info

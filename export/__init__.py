@@ -1,0 +1,1 @@
+"""Turns ONE-PEACE checkpoints into the model repository that the gateway and Triton serve. Needs PyTorch."""

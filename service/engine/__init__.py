@@ -1,0 +1,1 @@
+"""What runs the models: one protocol, one implementation for each backend."""

@@ -1,0 +1,211 @@
+"""Every error that a caller can meet, with its HTTP status and stable code.
+
+    ServiceError
+    ├── RequestError            the request as a whole can't be read or served
+    │   ├── MalformedBody       400  not JSON, not multipart, or cut off
+    │   ├── BodyTooLarge        413  more bytes than `max_body_bytes`
+    │   ├── UnsupportedBody     415  neither JSON nor multipart
+    │   ├── NotAcceptable       406  an answer format that is not offered
+    │   ├── UnknownPath         404  no such endpoint
+    │   ├── WrongMethod         405  the endpoint has another method
+    │   ├── ModelNotServed      404  the model repository lacks the model
+    │   └── InvalidRequest      422  carries one InputError for each wrong input, all of them
+    ├── InputError              422  one input is wrong; `pointer` says which
+    │   ├── InvalidField             the JSON's shape
+    │   ├── TooManyItems             more items than `max_items`
+    │   ├── InvalidText              text that UTF-8 can't carry, or longer than `max_text_bytes`
+    │   ├── InvalidBase64            an encoded payload that does not decode
+    │   ├── UnreadableImage          not a picture of a known format, or damaged
+    │   ├── ImageTooLarge            more pixels than `max_pixels`, known from the header
+    │   ├── UnreadableAudio          not a sound of a known format, damaged, empty or not finite
+    │   ├── AudioTooLong             longer than `max_audio_seconds`
+    │   └── FingerprintMismatch      a vector of another model
+    └── Unavailable             the service can't answer now; the request may be right
+        ├── QueueFull           429  `max_queue` inputs are being worked on
+        ├── NotReady            503  starting, draining, or the engine is gone
+        ├── DeadlineExceeded    504  `deadline_ms` passed
+        └── EngineFailure       500  the model failed on this input
+
+Decoders and the tokenizer raise InputError; engines raise EngineFailure (from their library's exceptions, which
+no other module sees); the batcher raises QueueFull and DeadlineExceeded; `problem.py` renders them all.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+Number = int | float
+
+
+class ServiceError(Exception):
+    """Base of all errors with a known answer. `detail` is shown to the caller: never paths or payloads."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str, *, limit: Number | None = None, actual: Number | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.limit = limit
+        self.actual = actual
+
+
+class RequestError(ServiceError):
+    """The request as a whole is wrong."""
+
+    status, code, title = 400, "bad_request", "Bad request"
+
+
+class MalformedBody(RequestError):
+    """The body is not what its content type says."""
+
+    code, title = "malformed_body", "Malformed body"
+
+
+class BodyTooLarge(RequestError):
+    """The body has more bytes than `max_body_bytes`."""
+
+    status, code, title = 413, "body_too_large", "Body too large"
+
+
+class UnsupportedBody(RequestError):
+    """The content type is neither JSON nor multipart."""
+
+    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
+
+
+class NotAcceptable(RequestError):
+    """The `Accept` header or `encoding` names a format that is not offered."""
+
+    status, code, title = 406, "not_acceptable", "Not acceptable"
+
+
+class UnknownPath(RequestError):
+    """No such endpoint."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+
+class WrongMethod(RequestError):
+    """The endpoint exists, with another method."""
+
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class ModelNotServed(RequestError):
+    """The model repository lacks the model that the endpoint needs."""
+
+    status, code, title = 404, "model_not_served", "Model not served"
+
+
+class InputError(ServiceError):
+    """One input is wrong. `pointer` is its JSON pointer, filled in by whoever knows the place."""
+
+    status, code, title = 422, "invalid_input", "Invalid input"
+
+    def __init__(
+        self, detail: str, *, limit: Number | None = None, actual: Number | None = None, pointer: str = ""
+    ) -> None:
+        super().__init__(detail, limit=limit, actual=actual)
+        self.pointer = pointer
+
+
+class InvalidField(InputError):
+    """A field is missing, unknown, or of the wrong type or range."""
+
+    code = "invalid_field"
+
+
+class TooManyItems(InputError):
+    """More items in one request than `max_items`."""
+
+    code = "too_many_items"
+
+
+class InvalidText(InputError):
+    """Text that UTF-8 can't carry, or that is longer than `max_text_bytes`."""
+
+    code = "invalid_text"
+
+
+class InvalidBase64(InputError):
+    """A payload that is not base64."""
+
+    code = "invalid_base64"
+
+
+class UnreadableImage(InputError):
+    """Not a picture of a known format, or a damaged one."""
+
+    code = "unreadable_image"
+
+
+class ImageTooLarge(InputError):
+    """More pixels than `max_pixels`, known from the header alone."""
+
+    code = "image_too_large"
+
+
+class UnreadableAudio(InputError):
+    """Not a sound of a known format, damaged, empty, or with samples that are not finite."""
+
+    code = "unreadable_audio"
+
+
+class AudioTooLong(InputError):
+    """Longer than `max_audio_seconds`."""
+
+    code = "audio_too_long"
+
+
+class FingerprintMismatch(InputError):
+    """A vector that was made by another model."""
+
+    code = "fingerprint_mismatch"
+
+
+class InvalidRequest(RequestError):
+    """The request's inputs are wrong: all of them are named."""
+
+    status, code, title = 422, "invalid_request", "Invalid request"
+
+    def __init__(self, errors: list[InputError]) -> None:
+        detail = (
+            errors[0].detail if len(errors) == 1 else f"{len(errors)} inputs are wrong; `errors` names each"
+        )
+        super().__init__(detail)
+        self.errors = errors
+
+
+class Unavailable(ServiceError):
+    """The service can't answer now."""
+
+    status, code, title = 503, "unavailable", "Unavailable"
+    retry_after_s: ClassVar[int | None] = None
+
+
+class QueueFull(Unavailable):
+    """As much work as the service accepts is already waiting."""
+
+    status, code, title = 429, "queue_full", "Too many requests"
+    retry_after_s = 1
+
+
+class NotReady(Unavailable):
+    """The service is starting or draining, or its engine is gone."""
+
+    code, title = "not_ready", "Not ready"
+    retry_after_s = 1
+
+
+class DeadlineExceeded(Unavailable):
+    """The deadline passed before the answer was ready."""
+
+    status, code, title = 504, "deadline_exceeded", "Deadline exceeded"
+
+
+class EngineFailure(Unavailable):
+    """The model failed on this input; its neighbours were answered."""
+
+    status, code, title = 500, "engine_failure", "Engine failure"

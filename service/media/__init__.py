@@ -1,0 +1,1 @@
+"""From uploaded bytes and strings to the tensors that the models take."""

@@ -1,0 +1,1 @@
+"""The REST endpoints: each module reads one request, calls its use case and renders the answer."""
