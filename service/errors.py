@@ -171,9 +171,7 @@ class InvalidRequest(RequestError):
     status, code, title = 422, "invalid_request", "Invalid request"
 
     def __init__(self, errors: list[InputError]) -> None:
-        detail = (
-            errors[0].detail if len(errors) == 1 else f"{len(errors)} inputs are wrong; `errors` names each"
-        )
+        detail = errors[0].detail if len(errors) == 1 else f"{len(errors)} inputs are wrong; `errors` names each"
         super().__init__(detail)
         self.errors = errors
 

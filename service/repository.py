@@ -127,7 +127,7 @@ class ModelFolder:
     @property
     def instances(self) -> int:
         """How many calls may run at once."""
-        return max(1, sum(max(1, group.count) for group in self.config.instance_group))
+        return max(1, sum(max(1, int(group.count)) for group in self.config.instance_group))
 
     @property
     def length_buckets(self) -> tuple[int, ...]:
