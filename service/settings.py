@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENV_PREFIX = "ONEPEACE_"
@@ -46,6 +46,14 @@ class Settings(BaseSettings):
     keep_alive_s: int = Field(75, ge=1, description="seconds that an idle connection stays open")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line")
 
+    @model_validator(mode="after")
+    def _a_full_request_fits_the_queue(self) -> Settings:
+        if self.max_items > self.max_queue:
+            raise ValueError(f"max_items ({self.max_items}) must not exceed max_queue ({self.max_queue})")
+        if self.max_body_bytes > self.max_pending_bytes:
+            raise ValueError(f"max_body_bytes ({self.max_body_bytes}) must not exceed max_pending_bytes")
+        return self
+
     def engine_cores(self) -> int:
         """Threads of one model call."""
         return self.engine_threads or available_cores()
@@ -71,6 +79,7 @@ def load_settings(flags: dict[str, Any] | None = None) -> Settings:
     except ValidationError as error:
         lines = []
         for item in error.errors():
-            name = str(item["loc"][0])
-            lines.append(f"{ENV_PREFIX}{name.upper()} (--{name.replace('_', '-')}): {item['msg']}")
+            name = str(item["loc"][0]) if item["loc"] else ""
+            place = f"{ENV_PREFIX}{name.upper()} (--{name.replace('_', '-')}): " if name else ""
+            lines.append(place + item["msg"])
         raise SettingsError("\n".join(lines)) from error

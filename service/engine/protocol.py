@@ -20,7 +20,8 @@ class Batch:
     """Rows of one model that run together.
 
     `rows` holds each row's inputs without a batch axis. Only `tensors` copies them, so that an engine can do it
-    in its own thread. `length`, when set, is the dynamic length to pad to; otherwise the longest row's.
+    in its own thread. `length`, when set, is what to pad `waveform` (or else `tokens`) to; otherwise the longest
+    row's length.
     """
 
     rows: Sequence[RowInputs]
@@ -45,8 +46,8 @@ class Batch:
         return stacked
 
     def _padded_length(self, name: str) -> int:
-        dynamic = name in ("tokens", "waveform")
-        return self.length if dynamic and self.length is not None else 0
+        bucketed = "waveform" if "waveform" in self.rows[0] else "tokens"
+        return self.length if name == bucketed and self.length is not None else 0
 
 
 class Engine(Protocol):
