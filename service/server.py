@@ -32,25 +32,27 @@ class DrainingServer(uvicorn.Server):
     """On SIGTERM: `/health/ready` says 503 at once, the server serves on for `drain_s`, then finishes and stops.
 
     Load balancers thus see the 503 and send no more, while no connection is refused. A second signal, or Ctrl-C,
-    ends the wait.
+    ends the drain; one more ends the wait for accepted requests.
     """
 
     def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
         super().__init__(config)
         self._runtime = runtime
-        self._drain: asyncio.TimerHandle | None = None
         self.loading: asyncio.Task[None] | None = None
         self.failure: Exception | None = None
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
         """Called by uvicorn for SIGTERM and SIGINT."""
-        first = not self._runtime.lifecycle.draining
-        self._runtime.drain()
-        if sig == signal.SIGTERM and first:
-            loop = asyncio.get_running_loop()
-            self._drain = loop.call_later(self._runtime.settings.drain_s, super().handle_exit, sig, frame)
+        if self.should_exit:
+            self.force_exit = True
+        elif sig == signal.SIGTERM and not self._runtime.lifecycle.draining:
+            asyncio.get_running_loop().call_later(self._runtime.settings.drain_s, self._stop)
         else:
-            super().handle_exit(sig, frame)
+            self._stop()
+        self._runtime.drain()
+
+    def _stop(self) -> None:
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by uvicorn: listen first, so that health checks are answered, then load."""

@@ -110,9 +110,8 @@ class BodyReader:
         """Refuse long lists before any element is looked at."""
         limit = self.settings.max_items
         errors: list[InputError] = []
-        for name, entries in value.items():
-            if not isinstance(entries, list):
-                continue
+        for name, content in value.items():
+            entries = content if isinstance(content, list) else [content]
             parts = (len(entry.get("parts") or ()) for entry in entries if _is_fused(entry))
             count = max(len(entries), sum(parts)) if len(entries) <= limit else len(entries)
             if count > limit:
