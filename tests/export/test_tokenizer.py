@@ -149,7 +149,7 @@ def test_every_character_is_classed_like_the_regex_module(own_dir: Path) -> None
     pre_tokenizer = build_tokenizer(own_dir).pre_tokenizer
     for chunk in range(0, len(_characters()), 5000):
         characters = _characters()[chunk : chunk + 5000]
-        text = "".join(f"a{character}1{character}!{character}\n" for character in characters)
+        text = "".join(f"a{character}1{character}\n" for character in characters)
         pieces = [text[start:end] for _, (start, end) in pre_tokenizer.pre_tokenize_str(text)]
         assert pieces == PRE_TOKEN.findall(text), ascii(characters[0])
 
