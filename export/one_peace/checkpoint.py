@@ -137,7 +137,7 @@ class Checkpoint:
         for name, parameter in model.named_parameters():
             stored = self.state.get(released_name(name))
             stored = torch.zeros(parameter.shape) if stored is None else stored  # only `logit_scale` may be absent
-            weights[name] = nn.Parameter(stored.to(dtype), requires_grad=False)
+            weights[name] = stored.to(dtype)
         model.load_state_dict(weights, assign=True)
         return model.eval()
 
@@ -295,7 +295,7 @@ def _parse_flags(cfg: dict[str, Any]) -> dict[str, Any]:
 
 def _parse_text(cfg: dict[str, Any], state: Mapping[str, Tensor]) -> TextConfig:
     prefix = "encoder_wrapper.text_adapter."
-    sizes = {}
+    sizes: dict[str, Any] = {}
     for field, key in (("vocabulary_size", "embed_tokens.weight"), ("max_positions", "embed_positions.weight")):
         if (table := state.get(prefix + key)) is not None and table.ndim == 2:
             sizes[field] = table.shape[0]

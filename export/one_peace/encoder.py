@@ -24,7 +24,7 @@ class FusedAttention(nn.Module):
 
         Position 0 is cls and never padding, so no row of scores is empty.
         """
-        q, k, v = (x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in qkv)  # [B, H, T, d]
+        q, k, v = (x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2) for x in qkv)  # [B, H, T, d]
         mask = bias
         if padding is not None:
             closed = torch.zeros_like(padding, dtype=q.dtype).masked_fill(padding, -torch.inf)
@@ -129,7 +129,7 @@ def split_modalities(x: Tensor, lengths: dict[Modality, int]) -> dict[Modality, 
     """Cut [B, T, D] along T."""
     if len(lengths) == 1:
         return dict.fromkeys(lengths, x)
-    return dict(zip(lengths, x.split(list(lengths.values()), dim=1), strict=True))
+    return dict(zip(lengths, torch.split(x, list(lengths.values()), dim=1), strict=True))
 
 
 def join_padding(sequences: list[Sequence]) -> Tensor | None:

@@ -81,7 +81,7 @@ def write_random_checkpoint(
 
 def with_options(config: ModelConfig, **options: bool) -> ModelConfig:
     """`config` with encoder options changed."""
-    return replace(config, encoder=replace(config.encoder, **options))  # type: ignore[arg-type]
+    return replace(config, encoder=replace(config.encoder, **options))
 
 
 def _draw(name: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
