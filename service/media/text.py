@@ -1,0 +1,94 @@
+"""Text → token ids, through the model's own `tokenizer.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from service.errors import InvalidText
+
+_LONG_TEXT = 1024  # characters; a text of this length is nearly always beyond the limit of tokens
+_COUNTED_AT_ONCE = 1 << 16  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedText:
+    """Ids of one text."""
+
+    tokens: NDArray[np.int64]  # [n], end token included, no padding
+    truncated: bool  # the text had more tokens than the model takes
+
+
+class TextTokenizer:
+    """The text pipeline of one model. Threads may share it."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        """Load a `tokenizer.json`.
+
+        Args:
+            path: the file; it fixes the number of ids after which a text is cut.
+            max_bytes: longest text accepted, in bytes of UTF-8.
+        """
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self._max_bytes = max_bytes
+        truncation = self._tokenizer.truncation
+        self._max_tokens: int | None = truncation["max_length"] if truncation else None
+
+    def encode(self, text: str) -> EncodedText:
+        """Token ids of `text`, which may be empty; what is beyond the model's limit is cut off.
+
+        Raises:
+            InvalidText: longer than `max_bytes`, or with a lone surrogate.
+        """
+        self._check(text)
+        cut = _end_of_a_word(text)
+        if cut is not None:
+            encoded = self._encode(text[:cut])
+            if encoded.truncated:
+                return encoded
+        return self._encode(text)
+
+    def _encode(self, text: str) -> EncodedText:
+        encoding = self._tokenizer.encode(text)
+        tokens = np.array(encoding.ids, dtype=np.int64)
+        # Only a text at the limit can have been cut; `overflowing` copies all that was.
+        return EncodedText(tokens, len(tokens) == self._max_tokens and bool(encoding.overflowing))
+
+    def _check(self, text: str) -> None:
+        """Refuse what is too long before all of it is copied: a character has 1 to 4 bytes."""
+        if len(text) > self._max_bytes:
+            raise self._too_long(_count_bytes(text))
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError as error:
+            raise InvalidText("the text has a lone surrogate, which UTF-8 can't carry") from error
+        if size > self._max_bytes:
+            raise self._too_long(size)
+
+    def _too_long(self, size: int) -> InvalidText:
+        return InvalidText(
+            f"the text has {size} bytes, the limit is {self._max_bytes}", limit=self._max_bytes, actual=size
+        )
+
+
+def _end_of_a_word(text: str) -> int | None:
+    """Where a long text can be cut so that the part before the cut has the first tokens of the whole.
+
+    That is a space behind something that is no white space. Pre-tokens hold a space only in front, so one of them
+    ends there, and neither the split nor lower-casing before a space depends on what follows it: a space is neither
+    cased nor case-ignorable. If the part alone is beyond the limit of tokens, its ids are those of the whole text.
+    """
+    if len(text) <= 2 * _LONG_TEXT:
+        return None
+    cut = text.find(" ", _LONG_TEXT)
+    return cut if cut > 0 and not text[cut - 1].isspace() else None
+
+
+def _count_bytes(text: str) -> int:
+    """Bytes of UTF-8, counted piece by piece; a lone surrogate counts 3."""
+    pieces = range(0, len(text), _COUNTED_AT_ONCE)
+    return sum(len(text[start : start + _COUNTED_AT_ONCE].encode("utf-8", "surrogatepass")) for start in pieces)
