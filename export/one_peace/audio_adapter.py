@@ -97,10 +97,14 @@ class AudioAdapter(nn.Module):
 
 
 def frame_count(num_samples: Tensor, config: AudioConfig) -> Tensor:
-    """Frames whose windows lie within `num_samples` int64 of any shape: 16,000 samples give 49."""
+    """Frames whose windows lie within `num_samples` int64 of any shape: 16,000 samples give 49.
+
+    Stacked convolutions without padding act as one whose window and step are composed of theirs.
+    """
+    window, step = 1, 1
     for _, kernel, stride in config.feature_layers:
-        num_samples = torch.div(num_samples - kernel, stride, rounding_mode="floor") + 1
-    return num_samples
+        window, step = window + (kernel - 1) * step, step * stride
+    return torch.div(num_samples - window, step, rounding_mode="floor") + 1
 
 
 def max_frames(config: AudioConfig) -> int:
