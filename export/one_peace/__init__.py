@@ -1,0 +1,1 @@
+"""ONE-PEACE in PyTorch: adapters, shared encoder, heads, and the reader of the released checkpoints."""
