@@ -3,6 +3,7 @@
     ServiceError
     ├── RequestError            the request as a whole can't be read or served
     │   ├── MalformedBody       400  not JSON, not multipart, or cut off
+    │   ├── BodyTooSlow         408  did not arrive within `read_timeout_ms`
     │   ├── BodyTooLarge        413  more bytes than `max_body_bytes`
     │   ├── UnsupportedBody     415  neither JSON nor multipart
     │   ├── NotAcceptable       406  an answer format that is not offered
@@ -61,6 +62,12 @@ class MalformedBody(RequestError):
     """The body is not what its content type says."""
 
     code, title = "malformed_body", "Malformed body"
+
+
+class BodyTooSlow(RequestError):
+    """The body did not arrive within `read_timeout_ms`."""
+
+    status, code, title = 408, "body_too_slow", "Request timeout"
 
 
 class BodyTooLarge(RequestError):

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from export.one_peace.config import AudioConfig, EncoderConfig
-from export.one_peace.positions import PositionBias, sequence_buckets, sequence_table_size
+from export.one_peace.positions import SequenceBias
 from export.one_peace.sequence import Sequence
 
 SAMPLE_RATE_HZ = 16_000
@@ -74,8 +74,9 @@ class AudioAdapter(nn.Module):
         self.cls_position = nn.Parameter(torch.zeros(1, 1, dim))
         self.type_embedding = nn.Parameter(torch.zeros(1, 1, dim)) if config.add_type_embedding else None
         self.embedding_norm = nn.LayerNorm(dim) if config.layernorm_embedding else None
-        rows = sequence_table_size(config.bucket_size)
-        self.position_bias = PositionBias(rows, encoder.heads, tables) if config.use_attn_bias else None
+        self.position_bias: nn.Module | None = None
+        if config.use_attn_bias:
+            self.position_bias = SequenceBias(config.bucket_size, encoder.heads, tables)
 
     def forward(self, waveform: Tensor, num_samples: Tensor) -> Sequence:
         """Embed `waveform` float32 [B, n], 16 kHz, normalised; row b is padding from `num_samples` int64 [B, 1] on."""
@@ -91,20 +92,19 @@ class AudioAdapter(nn.Module):
         x = x + torch.cat([self.cls_position.expand(rows, -1, -1), places], dim=1)
         if self.type_embedding is not None:
             x = x + self.type_embedding
-        return Sequence(x, F.pad(padding, (1, 0)), self._biases(length + 1))
-
-    def _biases(self, length: int) -> tuple[Tensor, ...]:
-        if self.position_bias is None:
-            return ()
-        biases: tuple[Tensor, ...] = self.position_bias(sequence_buckets(length, self.config.bucket_size))
-        return biases
+        biases = () if self.position_bias is None else self.position_bias(length + 1)
+        return Sequence(x, F.pad(padding, (1, 0)), biases)
 
 
 def frame_count(num_samples: Tensor, config: AudioConfig) -> Tensor:
-    """Frames whose windows lie within `num_samples` int64 of any shape: 16,000 samples give 49."""
+    """Frames whose windows lie within `num_samples` int64 of any shape: 16,000 samples give 49.
+
+    Stacked convolutions without padding act as one whose window and step are composed of theirs.
+    """
+    window, step = 1, 1
     for _, kernel, stride in config.feature_layers:
-        num_samples = torch.div(num_samples - kernel, stride, rounding_mode="floor") + 1
-    return num_samples
+        window, step = window + (kernel - 1) * step, step * stride
+    return torch.div(num_samples - window, step, rounding_mode="floor") + 1
 
 
 def max_frames(config: AudioConfig) -> int:

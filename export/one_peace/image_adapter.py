@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from export.one_peace.config import PATCH, EncoderConfig, ImageConfig
-from export.one_peace.positions import PositionBias, image_buckets, image_table_size
+from export.one_peace.positions import ImageBias
 from export.one_peace.sequence import Sequence
 
 # of RGB in [0, 1]; the values of CLIP, arXiv:2103.00020, which ONE-PEACE kept
@@ -63,8 +63,9 @@ class ImageAdapter(nn.Module):
         self.type_embedding = nn.Parameter(torch.zeros(1, 1, dim)) if config.add_type_embedding else None
         self.second_type_embedding = nn.Parameter(torch.zeros(1, 1, dim)) if config.add_type_embedding else None
         self.embedding_norm = nn.LayerNorm(dim) if config.layernorm_embedding else None
-        rows = image_table_size(config.relative_bucket_size)
-        self.position_bias = PositionBias(rows, encoder.heads, tables) if config.use_attn_bias else None
+        self.position_bias: nn.Module | None = None
+        if config.use_attn_bias:
+            self.position_bias = ImageBias(config.relative_bucket_size, encoder.heads, tables)
 
     def forward(self, pixels: Tensor, second: bool = False) -> Sequence:
         """Embed `pixels` uint8 [B, 3, S, S] as T = (S/16)² + 1 positions; `second` marks a pair's second image."""
@@ -78,7 +79,8 @@ class ImageAdapter(nn.Module):
             x = x + self.type_embedding
         if second and self.second_type_embedding is not None:
             x = x + self.second_type_embedding
-        return Sequence(x, None, self._biases())
+        biases = () if self.position_bias is None else self.position_bias(x.shape[1])
+        return Sequence(x, None, biases)
 
     def positions(self) -> Tensor:
         """Position vectors [T, D], resized bicubically when the image's grid is not the learned one."""
@@ -89,9 +91,3 @@ class ImageAdapter(nn.Module):
         cells = F.interpolate(cells, size=(grid, grid), mode="bicubic", align_corners=False)
         cells = cells.permute(0, 2, 3, 1).reshape(grid * grid, -1).to(self.position_embedding.dtype)
         return torch.cat([self.position_embedding[:1], cells])
-
-    def _biases(self) -> tuple[Tensor, ...]:
-        if self.position_bias is None:
-            return ()
-        biases: tuple[Tensor, ...] = self.position_bias(image_buckets(self.config.relative_bucket_size))
-        return biases

@@ -53,10 +53,38 @@ class PositionBias(nn.Module):
         super().__init__()
         self.tables = nn.ParameterList([nn.Parameter(torch.zeros(rows, heads)) for _ in range(tables)])
 
-    def forward(self, buckets: Tensor) -> tuple[Tensor, ...]:
-        """Bias matrices [1, H, T, T], one for each table, for `buckets` int64 [T, T]."""
-        index = buckets.to(self.tables[0].device)
+    def buckets(self, length: int) -> Tensor:
+        """Table rows int64 [T, T] for T = `length` positions, cls first."""
+        raise NotImplementedError
+
+    def forward(self, length: int) -> tuple[Tensor, ...]:
+        """Bias matrices [1, H, T, T], one for each table."""
+        index = self.buckets(length).to(self.tables[0].device)
         return tuple(table[index].permute(2, 0, 1).unsqueeze(0) for table in self.tables)  # [1, H, T, T]
+
+
+class SequenceBias(PositionBias):
+    """The bias of text and audio."""
+
+    def __init__(self, bucket_size: int, heads: int, tables: int) -> None:
+        super().__init__(sequence_table_size(bucket_size), heads, tables)
+        self.bucket_size = bucket_size
+
+    def buckets(self, length: int) -> Tensor:
+        """Table rows int64 [T, T]."""
+        return sequence_buckets(length, self.bucket_size)
+
+
+class ImageBias(PositionBias):
+    """The bias of an image of `grid` × `grid` patches: `length` is always `grid`² + 1."""
+
+    def __init__(self, grid: int, heads: int, tables: int) -> None:
+        super().__init__(image_table_size(grid), heads, tables)
+        self.grid = grid
+
+    def buckets(self, length: int) -> Tensor:  # noqa: ARG002
+        """Table rows int64 [T, T]."""
+        return image_buckets(self.grid)
 
 
 def _add_cls(buckets: Tensor, first_free: int) -> Tensor:

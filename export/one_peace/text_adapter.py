@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from export.one_peace.config import EncoderConfig, TextConfig
-from export.one_peace.positions import PositionBias, sequence_buckets, sequence_table_size
+from export.one_peace.positions import SequenceBias
 from export.one_peace.sequence import Sequence
 
 PAD_TOKEN = 1
@@ -24,8 +24,9 @@ class TextAdapter(nn.Module):
         self.position_embedding = nn.Parameter(torch.zeros(config.max_positions, encoder.dim))
         self.type_embedding = nn.Parameter(torch.zeros(1, 1, encoder.dim)) if config.add_type_embedding else None
         self.embedding_norm = nn.LayerNorm(encoder.dim) if config.layernorm_embedding else None
-        rows = sequence_table_size(config.bucket_size)
-        self.position_bias = PositionBias(rows, encoder.heads, tables) if config.use_attn_bias else None
+        self.position_bias: nn.Module | None = None
+        if config.use_attn_bias:
+            self.position_bias = SequenceBias(config.bucket_size, encoder.heads, tables)
 
     def forward(self, tokens: Tensor) -> Sequence:
         """Embed `tokens` int64 [B, n], pad id 1, as T = n + 1 positions."""
@@ -38,10 +39,5 @@ class TextAdapter(nn.Module):
         if self.type_embedding is not None:
             x = x + self.type_embedding
         padding = F.pad(tokens == PAD_TOKEN, (1, 0))  # [B, T], cls is never padding
-        return Sequence(x, padding, self._biases(length + 1))
-
-    def _biases(self, length: int) -> tuple[Tensor, ...]:
-        if self.position_bias is None:
-            return ()
-        biases: tuple[Tensor, ...] = self.position_bias(sequence_buckets(length, self.config.bucket_size))
-        return biases
+        biases = () if self.position_bias is None else self.position_bias(length + 1)
+        return Sequence(x, padding, biases)

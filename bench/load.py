@@ -1,0 +1,51 @@
+"""A lean HTTP/1.1 load generator: keep-alive connections that send the next request when the answer is there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import uvloop
+
+
+@dataclass(slots=True)
+class Load:
+    """What one run saw: seconds of each answered request, and how many were not answered with 200."""
+
+    latencies: list[float] = field(default_factory=list)
+    failures: int = 0
+    elapsed_s: float = 0.0
+
+
+async def _connection(port: int, request: bytes, until: float, load: Load) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        while (started := time.perf_counter()) < until:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(
+                int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+            )
+            await reader.readexactly(length)
+            if b" 200 " in head[:20]:
+                load.latencies.append(time.perf_counter() - started)
+            else:
+                load.failures += 1
+    finally:
+        writer.close()
+
+
+async def _run(port: int, request: bytes, connections: int, seconds: float) -> Load:
+    load = Load()
+    started = time.perf_counter()
+    until = started + seconds
+    await asyncio.gather(*(_connection(port, request, until, load) for _ in range(connections)))
+    load.elapsed_s = time.perf_counter() - started
+    return load
+
+
+def run_load(port: int, request: bytes, connections: int, seconds: float) -> Load:
+    """Send one request over and over on `connections` connections."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(port, request, connections, seconds))

@@ -1,0 +1,198 @@
+"""One model's folder in the repository: graph, weights, configuration, card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from tritonclient.grpc import model_config_pb2
+
+from export.one_peace.audio_adapter import SAMPLE_RATE_HZ
+from export.one_peace.config import ModelConfig
+from export.one_peace.image_adapter import MEAN, STD
+from service.repository import (
+    CARD_FILE,
+    CONFIG_FILE,
+    CONTRACTS,
+    EMBEDDING_MODELS,
+    LABELS_FILE,
+    LOGITS,
+    MODEL_FILE,
+    NUM_SAMPLES,
+    PIXELS,
+    TOKENIZER_FILE,
+    TOKENS,
+    WAVEFORM,
+    Activation,
+    ModelCard,
+    Precision,
+    Tensor,
+    write_config,
+)
+
+MAX_SINGLE_FILE_BYTES = 2_000_000_000  # a protobuf message ends at 2 GiB
+WEIGHTS_FILE = "model.onnx.data"
+MAX_QUEUE_DELAY_US = 500
+MIN_AUDIO_S = 1.0
+TOKEN_BUCKETS = (8, 16, 24, 32, 48)
+AUDIO_BUCKETS_S = (1, 2, 4, 6, 8, 10)
+MAX_BATCH_SIZES = {"text": 64, "image": 32, "audio": 16, "audio_labels": 16}
+DEFAULT_MAX_BATCH_SIZE = 16
+ACTIVATIONS: dict[str, Activation] = {
+    "audio_labels": "softmax",
+    "vqa": "sigmoid",
+    "audio_qa": "softmax",  # over the candidate answers of one question
+    "image_pair": "softmax",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a model is made from, besides its weights."""
+
+    config: ModelConfig
+    precision: Precision
+    checkpoint_sha256: str
+    logit_scale: float | None = None
+    tokenizer: str | None = None  # the text of `tokenizer.json`
+    labels: tuple[str, ...] | None = None
+
+
+def write_model(folder: Path, graph: ir.Model, source: Source) -> None:
+    """Write the model named by `folder`, whose parent exists, and everything that belongs to it."""
+    name = folder.name
+    (folder / MODEL_FILE).parent.mkdir(parents=True)
+    save_graph(graph, folder / MODEL_FILE)
+    if source.tokenizer is not None:
+        (folder / TOKENIZER_FILE).write_text(source.tokenizer, encoding="utf-8")
+    if source.labels is not None:
+        (folder / LABELS_FILE).write_text("".join(f"{label}\n" for label in source.labels), encoding="utf-8")
+    sizes = card_sizes(name, source)
+    card = ModelCard(
+        model=name,
+        fingerprint=fingerprint(folder, sizes),
+        precision=source.precision,
+        checkpoint_sha256=source.checkpoint_sha256,
+        exported_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions={package: version(package) for package in ("onnxruntime", "onnx", "torch")},
+        **sizes,
+    )
+    (folder / CARD_FILE).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_config(triton_config(card, source.config), folder / CONFIG_FILE)
+    _write_warmup(folder, card)
+
+
+def save_graph(graph: ir.Model, path: Path) -> None:
+    """Write a graph; weights of more than 2 GB go to a file beside it."""
+    weights = [value.const_value for value in graph.graph.initializers.values() if value.const_value is not None]
+    if sum(tensor.nbytes for tensor in weights) > MAX_SINGLE_FILE_BYTES:
+        ir.save(graph, path, external_data=WEIGHTS_FILE)
+    else:
+        ir.save(graph, path)
+
+
+def fingerprint(folder: Path, sizes: dict[str, Any]) -> str:
+    """SHA-256 over graph, weights, tokenizer and preprocessing; dates, labels and tuning don't count."""
+    digest = hashlib.sha256()
+    for file in (MODEL_FILE, MODEL_FILE.with_name(WEIGHTS_FILE), Path(TOKENIZER_FILE)):
+        if (folder / file).is_file():
+            digest.update(f"{file.name}\n{file_sha256(folder / file)}\n".encode())
+    digest.update(json.dumps({**sizes, "mean": MEAN, "std": STD}, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def card_sizes(name: str, source: Source) -> dict[str, Any]:
+    """The card's fields on the shape and preprocessing of the inputs and of the output."""
+    contract, config = CONTRACTS[name], source.config
+    sizes: dict[str, Any] = {}
+    if name in EMBEDDING_MODELS:
+        sizes |= {"embedding_dim": config.encoder.dim, "logit_scale": source.logit_scale}
+    if PIXELS in contract.inputs:
+        sizes["image_size"] = config.image.image_size
+    if TOKENS in contract.inputs:
+        sizes["max_tokens"] = config.max_text_tokens + 1
+    if WAVEFORM in contract.inputs:
+        seconds = config.audio.max_duration_s
+        sizes |= {"sample_rate_hz": SAMPLE_RATE_HZ, "min_audio_s": MIN_AUDIO_S, "max_audio_s": seconds}
+    if contract.output == LOGITS and config.head is not None:
+        sizes |= {"num_labels": config.head.num_classes, "activation": ACTIVATIONS[name]}
+    return sizes
+
+
+def triton_config(card: ModelCard, config: ModelConfig) -> Any:
+    """The `ModelConfig` message of a model: tensors, batching, warm-up and our batcher's length buckets."""
+    contract = CONTRACTS[card.model]
+    message = model_config_pb2.ModelConfig(
+        name=card.model,
+        platform="onnxruntime_onnx",
+        backend="onnxruntime",
+        max_batch_size=MAX_BATCH_SIZES.get(card.model, DEFAULT_MAX_BATCH_SIZE),
+    )
+    for tensor in contract.inputs:
+        message.input.add(name=tensor.name, data_type=f"TYPE_{tensor.data_type}", dims=_dims(tensor, card, config))
+    output = contract.output
+    message.output.add(name=output.name, data_type=f"TYPE_{output.data_type}", dims=_dims(output, card, config))
+    message.dynamic_batching.max_queue_delay_microseconds = MAX_QUEUE_DELAY_US
+    message.instance_group.add(count=1)
+    message.parameters["fingerprint"].string_value = card.fingerprint
+    if buckets := length_buckets(card):
+        message.parameters["length_buckets"].string_value = ",".join(map(str, buckets))
+    for rows in (1, message.max_batch_size):
+        _add_warmup(message, rows, card, config)
+    return message
+
+
+def length_buckets(card: ModelCard) -> tuple[int, ...]:
+    """Upper bounds of the groups by length: samples where there is sound, else token ids; none for images."""
+    if card.max_audio_s is not None and card.sample_rate_hz is not None:
+        seconds = [*(bound for bound in AUDIO_BUCKETS_S if bound < card.max_audio_s), card.max_audio_s]
+        return tuple(int(bound * card.sample_rate_hz) for bound in seconds)
+    if card.max_tokens is not None:
+        return (*(bound for bound in TOKEN_BUCKETS if bound < card.max_tokens), card.max_tokens)
+    return ()
+
+
+def _dims(tensor: Tensor, card: ModelCard, config: ModelConfig) -> list[int]:
+    letters = {"S": card.image_size, "D": card.embedding_dim, "C": card.num_labels}
+    return [int(dim if isinstance(dim, int) else letters[dim] or 0) for dim in tensor.dims]
+
+
+def _add_warmup(message: Any, rows: int, card: ModelCard, config: ModelConfig) -> None:
+    warmup = message.model_warmup.add(name=f"rows_{rows}", batch_size=rows)
+    lengths = {"tokens": min(TOKEN_BUCKETS[1], card.max_tokens or 0), "waveform": _warmup_samples(card)}
+    for tensor in CONTRACTS[card.model].inputs:
+        dims = [lengths.get(tensor.name, 0) if dim == -1 else dim for dim in _dims(tensor, card, config)]
+        entry = warmup.inputs[tensor.name]
+        entry.data_type = getattr(model_config_pb2, f"TYPE_{tensor.data_type}")
+        entry.dims.extend(dims)
+        if tensor == TOKENS:
+            entry.zero_data = True  # id 0 is a word, not padding
+        elif tensor == NUM_SAMPLES:
+            entry.input_data_file = NUM_SAMPLES.name
+        else:
+            entry.random_data = True
+
+
+def _warmup_samples(card: ModelCard) -> int:
+    return int((card.sample_rate_hz or 0) * (card.max_audio_s or 0) / 3)
+
+
+def _write_warmup(folder: Path, card: ModelCard) -> None:
+    """Triton reads a warm-up input that is neither zero nor random from `warmup/`."""
+    if NUM_SAMPLES in CONTRACTS[card.model].inputs:
+        (folder / "warmup").mkdir()
+        samples = np.array([_warmup_samples(card)], dtype="<i8")
+        (folder / "warmup" / NUM_SAMPLES.name).write_bytes(samples.tobytes())

@@ -1,0 +1,102 @@
+"""`onepeace export` and `onepeace verify`. PyTorch is imported only when one of them runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+_ROLE_HELP = {
+    "checkpoint": "embedding checkpoint: becomes text, image and audio",
+    "grounding": "checkpoint fine-tuned on RefCOCO, RefCOCO+ or RefCOCOg",
+    "audio_labels": "checkpoint fine-tuned on VGGSound",
+    "vqa": "checkpoint fine-tuned on VQA",
+    "audio_qa": "checkpoint fine-tuned on AVQA",
+    "image_pair": "checkpoint fine-tuned on NLVR2",
+}
+_INSTALL = "PyTorch and the export packages are not installed: pip install 'onepeace-server[cpu,export]'"
+
+
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `onepeace export`."""
+    parser.add_argument("--bpe-dir", type=Path, required=True, metavar="DIR", help="encoder.json, vocab.bpe, dict.txt")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="model repository to write into")
+    _add_checkpoints(parser)
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="names of the audio labels: JSON, or one a line")
+    parser.add_argument("--answers", type=Path, metavar="FILE", help="answers of the VQA model: JSON, or one a line")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of the weights (default fp32)")
+    parser.add_argument("--no-verify", action="store_true", help="don't run the models against PyTorch at the end")
+
+
+def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `onepeace verify`."""
+    parser.add_argument("repository", type=Path, metavar="DIR", help="model repository to check")
+    _add_checkpoints(parser)
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Run `onepeace export`: 0 done, 1 failed (said on stderr), 2 nothing to do."""
+    checkpoints = _checkpoints(args)
+    if not checkpoints:
+        return _complain("name at least one checkpoint, such as --checkpoint one-peace.pt", 2)
+    for flag, role, file in (("--labels", "audio_labels", args.labels), ("--answers", "vqa", args.answers)):
+        if file is not None and role not in checkpoints:
+            return _complain(f"{flag} needs --{role.replace('_', '-')}", 2)
+    try:
+        from export import exporter, verifier
+        from export.one_peace.checkpoint import CheckpointError
+        from export.tokenizer import TokenizerError
+    except ModuleNotFoundError as error:
+        return _complain(f"{_INSTALL} ({error.name} is missing)", 1)
+    labels = {role: file for role, file in (("audio_labels", args.labels), ("vqa", args.answers)) if file is not None}
+    request = exporter.ExportRequest(args.bpe_dir, args.out, checkpoints, labels, args.precision, not args.no_verify)
+    try:
+        verdicts = exporter.export_repository(request)
+    except exporter.VerificationFailed as error:
+        print(verifier.HEADER, error, sep="\n")
+        return _complain("the exported models differ from PyTorch too much; nothing was written", 1)
+    except (CheckpointError, TokenizerError, exporter.ExportError, OSError) as error:
+        return _complain(str(error), 1)
+    if verdicts:
+        print(verifier.HEADER, *(verdict.line() for verdict in verdicts), sep="\n")
+    return 0
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """Run `onepeace verify`: 0 all within tolerance, 1 not (or unreadable), 2 nothing to do."""
+    checkpoints = _checkpoints(args)
+    if not checkpoints:
+        return _complain("name at least one checkpoint, such as --checkpoint one-peace.pt", 2)
+    try:
+        from export import exporter, verifier
+        from export.one_peace.checkpoint import CheckpointError
+        from service.repository import RepositoryError
+    except ModuleNotFoundError as error:
+        return _complain(f"{_INSTALL} ({error.name} is missing)", 1)
+    print(verifier.HEADER)
+    passed = True
+    try:
+        for role, path in checkpoints.items():
+            checkpoint = exporter.open_checkpoint(role, path)
+            for name in exporter.models_of(role, checkpoint):
+                verdict = verifier.verify_model(args.repository / name, checkpoint)
+                print(verdict.line(), flush=True)
+                passed = passed and verdict.passed
+    except (CheckpointError, RepositoryError, exporter.ExportError) as error:
+        return _complain(str(error), 1)
+    return 0 if passed else 1
+
+
+def _add_checkpoints(parser: argparse.ArgumentParser) -> None:
+    for role, text in _ROLE_HELP.items():
+        parser.add_argument(f"--{role.replace('_', '-')}", dest=role, type=Path, metavar="FILE", help=text)
+
+
+def _checkpoints(args: argparse.Namespace) -> dict[str, Path]:
+    return {role: getattr(args, role) for role in _ROLE_HELP if getattr(args, role) is not None}
+
+
+def _complain(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code

@@ -1,0 +1,61 @@
+"""The FastAPI application around a `Runtime`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+
+from service import __version__
+from service.errors import ServiceError
+from service.middleware import RequestMiddleware
+from service.routes import audio_labels, classify, embed, ground, operations, questions, similarity
+from service.routes.lean import SCHEMA_REF
+from service.runtime import Runtime
+from service.wire import answers, schemas
+from service.wire.problem import handle_http_exception, handle_service_error
+
+DESCRIPTION = "One embedding space for images, sound and text; grounding boxes and audio labels."
+DOCUMENTED: tuple[type[BaseModel], ...] = (
+    schemas.EmbedRequest,
+    schemas.SimilarityRequest,
+    schemas.GroundRequest,
+    schemas.ClassifyRequest,
+    schemas.AudioLabelsRequest,
+    schemas.VqaRequest,
+    schemas.AudioQaRequest,
+    schemas.ImagePairRequest,
+    answers.Problem,
+)
+
+
+def build_app(runtime: Runtime) -> FastAPI:
+    """The application; who calls it starts and closes the runtime."""
+    app = FastAPI(title="ONE-PEACE Server", description=DESCRIPTION, version=__version__, redoc_url=None)
+    app.state.runtime = runtime
+    for module in (embed, similarity, ground, classify, audio_labels, questions, operations):
+        app.include_router(module.router)
+    app.add_exception_handler(ServiceError, handle_service_error)
+    app.add_exception_handler(HTTPException, handle_http_exception)
+    app.add_exception_handler(Exception, handle_service_error)
+    app.add_middleware(
+        RequestMiddleware, metrics=runtime.metrics, admission=runtime.admission, lifecycle=runtime.lifecycle
+    )
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document plus the schemas of the bodies, which the routes check themselves."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        _, definitions = models_json_schema(
+            [(model, "validation") for model in DOCUMENTED], ref_template=SCHEMA_REF + "{model}"
+        )
+        document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,173 @@
+"""The batcher of one model: never waits while an engine slot is free, otherwise forms batches of like length."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from service.batching.row_queue import BULK_HANDICAP_S, Priority, Row, RowQueue, RowResult
+from service.engine.protocol import Array, Batch, Engine, RowInputs
+from service.errors import EngineFailure, QueueFull
+from service.repository import ModelFolder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What one engine call computed. `positions` are token ids or samples; padding is the part nobody sent."""
+
+    model: str
+    rows: int
+    positions: int
+    padding: int
+    infer_s: float
+
+
+class BatchObserver(Protocol):
+    """Who wants to know: the metrics."""
+
+    def batch_ran(self, report: BatchReport) -> None:
+        """One engine call ended well."""
+
+    def queue_changed(self, model: str, depth: int) -> None:
+        """Rows came or went."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolicy:
+    """How rows of one model are batched: read from `config.pbtxt`."""
+
+    model: str
+    max_rows: int
+    slots: int
+    length_buckets: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, model: ModelFolder) -> BatchPolicy:
+        """The policy that the model's own configuration asks for."""
+        return cls(model.name, model.max_batch_size, model.instances, model.length_buckets)
+
+
+class Batcher:
+    """Collects rows of one model and runs them on an engine. Lives on one event loop."""
+
+    def __init__(self, engine: Engine, policy: BatchPolicy, *, max_queue: int, observer: BatchObserver) -> None:
+        self._engine, self._policy, self._max_queue, self._observer = engine, policy, max_queue, observer
+        self._queue = RowQueue(policy.length_buckets)
+        self._free_slots = policy.slots
+        self._pump_is_due = False
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def submit(
+        self, rows: Sequence[tuple[RowInputs, int]], priority: Priority
+    ) -> list[RowResult | EngineFailure]:
+        """Run rows (inputs, dynamic length); one result or EngineFailure for each, in order.
+
+        Cancelling the call drops the rows that have not started.
+
+        Raises:
+            QueueFull: there is no room for all of them; none was queued.
+        """
+        if len(self._queue) + len(rows) > self._max_queue:
+            raise QueueFull(
+                f"the queue of model '{self._policy.model}' is full", limit=self._max_queue, actual=len(self._queue)
+            )
+        loop = asyncio.get_running_loop()
+        now = time.perf_counter()
+        rank = now + (BULK_HANDICAP_S if priority is Priority.BULK else 0.0)
+        waiting = [Row(inputs, length, rank, priority, now, loop.create_future()) for inputs, length in rows]
+        for row in waiting:
+            self._queue.push(row)
+        self._observer.queue_changed(self._policy.model, len(self._queue))
+        self._schedule_pump(loop)
+        try:
+            return [await _outcome(row.future) for row in waiting]
+        finally:
+            for row in waiting:
+                row.future.cancel()
+
+    async def drain(self) -> None:
+        """Wait for the batches that are running."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def _schedule_pump(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Once for each turn of the loop: rows that arrive in the same turn share a batch at no wait.
+        if not self._pump_is_due and self._free_slots:
+            self._pump_is_due = True
+            loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pump_is_due = False
+        while self._free_slots and (rows := self._queue.take(self._policy.max_rows)):
+            self._free_slots -= 1
+            task = asyncio.get_running_loop().create_task(self._run(rows))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        self._observer.queue_changed(self._policy.model, len(self._queue))
+
+    async def _run(self, rows: list[Row]) -> None:
+        try:
+            try:
+                await self._infer(rows)
+            except EngineFailure:
+                if len(rows) == 1:
+                    raise
+                logger.warning("a batch of %d rows of model '%s' failed: one by one", len(rows), self._policy.model)
+                for row in rows:
+                    await self._run_alone(row)
+        except Exception as error:
+            _fail(rows, error)
+        finally:
+            self._free_slots += 1
+            self._pump()
+
+    async def _run_alone(self, row: Row) -> None:
+        if row.future.done():
+            return
+        try:
+            await self._infer([row])
+        except EngineFailure as error:
+            _fail([row], error)
+
+    async def _infer(self, rows: list[Row]) -> None:
+        length = self._queue.bound(max(row.length for row in rows)) if self._engine.pads_to_bucket else None
+        batch = Batch([row.inputs for row in rows], length)
+        started = time.perf_counter()
+        outputs = await self._engine.infer(self._policy.model, batch)
+        infer_s = time.perf_counter() - started
+        self._deliver(rows, outputs, started, infer_s)
+        longest = length or max(row.length for row in rows)
+        total = longest * len(rows)
+        real = sum(row.length for row in rows)
+        self._observer.batch_ran(BatchReport(self._policy.model, len(rows), total, total - real, infer_s))
+
+    def _deliver(self, rows: list[Row], outputs: Array, started: float, infer_s: float) -> None:
+        finite = [bool(np.isfinite(output).all()) for output in outputs]
+        for row, output, good in zip(rows, outputs, finite, strict=True):
+            if row.future.done():
+                continue
+            if good:
+                row.future.set_result(RowResult(output, started - row.enqueued_s, infer_s))
+            else:
+                row.future.set_exception(EngineFailure(f"the model '{self._policy.model}' gave numbers not finite"))
+
+
+async def _outcome(future: asyncio.Future[RowResult]) -> RowResult | EngineFailure:
+    try:
+        return await future
+    except EngineFailure as error:
+        return error
+
+
+def _fail(rows: list[Row], error: Exception) -> None:
+    for row in rows:
+        if not row.future.done():
+            row.future.set_exception(error)

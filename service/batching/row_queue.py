@@ -1,0 +1,97 @@
+"""Rows that wait for an engine slot, grouped by length and ordered by age and priority."""
+
+from __future__ import annotations
+
+import bisect
+from asyncio import Future
+from collections import deque
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from service.engine.protocol import Array, RowInputs
+
+BULK_HANDICAP_S = 1.0
+"""A bulk row queues as if it had come this much later: small requests go first, bulk never starves."""
+
+
+class Priority(IntEnum):
+    """Who goes first when rows wait."""
+
+    INTERACTIVE = 0
+    BULK = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """One row's output, float32, and the seconds that it waited and ran."""
+
+    output: Array
+    queue_s: float
+    infer_s: float
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One row on its way. `length` is its dynamic length: token ids, or samples; `rank` orders rows by age."""
+
+    inputs: RowInputs
+    length: int
+    rank: float
+    priority: Priority
+    enqueued_s: float
+    future: Future[RowResult]
+
+
+@dataclass(slots=True)
+class RowQueue:
+    """Waiting rows of one model. `bounds` are the length buckets' upper bounds, ascending; may be empty."""
+
+    bounds: tuple[int, ...]
+    _lanes: dict[tuple[int, Priority], deque[Row]] = field(default_factory=dict)
+    _size: int = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def bucket(self, length: int) -> int:
+        """Index of the bucket that `length` falls into; the last one takes what is longer than every bound."""
+        return min(bisect.bisect_left(self.bounds, length), max(0, len(self.bounds) - 1))
+
+    def bound(self, length: int) -> int | None:
+        """Upper bound of that bucket; None when there are no buckets or the row is longer than all."""
+        index = self.bucket(length)
+        return self.bounds[index] if self.bounds and length <= self.bounds[index] else None
+
+    def push(self, row: Row) -> None:
+        """Append a row to its bucket's lane."""
+        self._lanes.setdefault((self.bucket(row.length), row.priority), deque()).append(row)
+        self._size += 1
+
+    def take(self, limit: int) -> list[Row]:
+        """Remove and return the next batch: at most `limit` rows of one bucket, the longest waiting one's.
+
+        Rows whose caller has gone (their future is done) are dropped on the way. Empty when nothing waits.
+        """
+        head: Row | None = None
+        for lane in self._lanes.values():
+            first = self._first_alive(lane)
+            if first is not None and (head is None or first.rank < head.rank):
+                head = first
+        if head is None:
+            return []
+        rows: list[Row] = []
+        bucket = self.bucket(head.length)
+        for priority in (head.priority, *(p for p in Priority if p != head.priority)):
+            lane = self._lanes.get((bucket, priority), deque())
+            while len(rows) < limit and self._first_alive(lane) is not None:
+                rows.append(self._pop(lane))
+        return rows
+
+    def _first_alive(self, lane: deque[Row]) -> Row | None:
+        while lane and lane[0].future.done():
+            self._pop(lane)
+        return lane[0] if lane else None
+
+    def _pop(self, lane: deque[Row]) -> Row:
+        self._size -= 1
+        return lane.popleft()

@@ -1,0 +1,152 @@
+"""The `onepeace` command: serve, info, embed; export and verify where PyTorch is installed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from service import __version__
+from service.errors import InvalidRequest, ServiceError
+from service.repository import RepositoryError
+from service.settings import ENV_PREFIX, Settings, SettingsError, load_settings
+
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 when it did what was asked, 1 when it failed, 2 for wrong arguments or settings.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except SettingsError as error:
+        return _complain(f"wrong setting:\n{error}", 2)
+    except (RepositoryError, InvalidRequest, ServiceError) as error:
+        return _complain(_explain(error), 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    from export import cli as export_cli
+
+    parser = argparse.ArgumentParser(prog="onepeace", description="ONE-PEACE Server")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="start the service", formatter_class=argparse.HelpFormatter)
+    add_settings(serve)
+    serve.set_defaults(run=_serve)
+    info = commands.add_parser("info", help="print what the model repository holds, as JSON")
+    add_settings(info)
+    info.set_defaults(run=_info)
+    embed = commands.add_parser("embed", help="embed files and texts without a server; prints JSON")
+    embed.add_argument("inputs", nargs="+", metavar="FILE_OR_TEXT", help="a file's path, or else a text")
+    add_settings(embed)
+    embed.set_defaults(run=_embed)
+    export = commands.add_parser("export", help="write a model repository from checkpoints (needs PyTorch)")
+    export_cli.add_export_arguments(export)
+    export.set_defaults(run=export_cli.run_export)
+    verify = commands.add_parser("verify", help="hold a model repository against PyTorch (needs PyTorch)")
+    export_cli.add_verify_arguments(verify)
+    verify.set_defaults(run=export_cli.run_verify)
+    return parser
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """One flag for each setting, documented by its description."""
+    for name, field in Settings.model_fields.items():
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            dest="setting_" + name,
+            metavar=name.rpartition("_")[2].upper(),
+            help=f"{field.description} [{ENV_PREFIX}{name.upper()}; default {field.default}]".replace("%", "%%"),
+        )
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    flags: dict[str, Any] = {}
+    for name in Settings.model_fields:
+        value = getattr(options, "setting_" + name)
+        if value is not None:
+            flags[name] = value
+    return load_settings(flags)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from service.server import serve
+
+    return serve(_settings(options))
+
+
+def _info(options: argparse.Namespace) -> int:
+    from service.routes.operations import describe
+    from service.runtime import Runtime
+
+    _print(describe(Runtime(_settings(options))))
+    return 0
+
+
+def _embed(options: argparse.Namespace) -> int:
+    return asyncio.run(_embed_inputs(options.inputs, _settings(options)))
+
+
+async def _embed_inputs(inputs: Sequence[str], settings: Settings) -> int:
+    from service.context import Stages
+    from service.runtime import Runtime
+    from service.wire.answers import embed_body
+
+    items = [_item(value, f"/inputs/{i}") for i, value in enumerate(inputs)]
+    runtime = Runtime(settings)
+    await runtime.start()
+    try:
+        embedded = await runtime.embedder.embed_all(items, Stages())
+        _print(embed_body(settings.model_name, runtime.embedder, embedded, items))
+    finally:
+        await runtime.close()
+    return 0
+
+
+def _item(value: str, pointer: str) -> Any:
+    from service.usecases.items import AudioItem, ImageItem, TextItem
+
+    path = Path(value)
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError):  # a text too long for a path, or with a NUL byte
+        is_file = False
+    if not is_file:
+        return TextItem(value, pointer)
+    kind = AudioItem if path.suffix.lower() in AUDIO_SUFFIXES else ImageItem
+    return kind(path.read_bytes(), pointer)
+
+
+def _print(value: object) -> None:
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, InvalidRequest):
+        return "\n".join(f"{item.pointer}: {item.detail}" for item in error.errors)
+    return str(error)
+
+
+def _complain(message: str, code: int) -> int:
+    sys.stderr.write(f"onepeace: {message}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""The embedded engine: ONNX Runtime in the process, each model with its own session and its own slots."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from service.engine.protocol import Array, Batch
+from service.engine.warmup import warmup_batches
+from service.errors import EngineFailure
+from service.repository import ModelFolder, RepositoryError
+
+logger = logging.getLogger(__name__)
+
+
+class OnnxEngine:
+    """Runs every model of a repository through ONNX Runtime, on CUDA where the package offers it."""
+
+    pads_to_bucket = False
+
+    def __init__(self, models: dict[str, ModelFolder], *, threads: int) -> None:
+        self._models = models
+        self._threads = threads
+        self._sessions: dict[str, Any] = {}
+        slots = sum(model.instances for model in models.values())
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="engine")
+
+    async def start(self) -> None:
+        """Load every model and run its warm-up rows.
+
+        Raises:
+            RepositoryError: a model can't be loaded, or its tensors are not those of its `config.pbtxt`.
+            EngineFailure: a model fails on its own warm-up rows.
+        """
+        refuse_two_runtimes()
+        loop = asyncio.get_running_loop()
+        for name, model in self._models.items():
+            self._sessions[name] = await loop.run_in_executor(self._pool, _load, model, self._threads)
+            for batch in warmup_batches(model):
+                await self.infer(name, batch)
+            logger.info("model %s is loaded and warm", name)
+
+    def ready(self) -> bool:
+        """Whether every model is loaded."""
+        return self._sessions.keys() == self._models.keys()
+
+    async def infer(self, model: str, batch: Batch) -> Array:
+        """Run one batch in the engine's threads; see `Engine.infer`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._run, model, batch)
+
+    async def close(self) -> None:
+        """Finish the calls under way, then drop the sessions."""
+        await asyncio.to_thread(self._pool.shutdown)
+        self._sessions.clear()
+
+    def _run(self, model: str, batch: Batch) -> Array:
+        try:
+            output = self._sessions[model].run(None, batch.tensors())[0]
+        except Exception as error:  # the runtime's exceptions have no public base class
+            raise EngineFailure(f"the model '{model}' failed") from error
+        return np.asarray(output, dtype=np.float32)
+
+
+def refuse_two_runtimes() -> None:
+    """`onnxruntime` and `onnxruntime-gpu` overwrite each other's files: say so instead of failing oddly.
+
+    Raises:
+        RepositoryError: both packages are installed, or none is.
+    """
+    found = [package for package in ("onnxruntime", "onnxruntime-gpu") if _installed(package)]
+    if len(found) != 1:
+        have = "both are" if found else "neither is"
+        raise RepositoryError(f"exactly one of onnxruntime and onnxruntime-gpu must be installed; {have}")
+
+
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _load(model: ModelFolder, threads: int) -> Any:
+    import onnxruntime  # takes 0.1 s and is needed only by this engine
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Spinning threads win microseconds on an idle machine and take the cores from decoding on a busy one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    available = onnxruntime.get_available_providers()
+    providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
+    try:
+        session = onnxruntime.InferenceSession(str(model.onnx_path), options, providers=providers)
+    except Exception as error:  # as above
+        raise RepositoryError(f"{model.onnx_path}: ONNX Runtime can't load it: {error}") from error
+    _check_tensors(model, session)
+    return session
+
+
+def _check_tensors(model: ModelFolder, session: Any) -> None:
+    for kind, found, wanted in (
+        ("inputs", session.get_inputs(), model.config.input),
+        ("outputs", session.get_outputs(), model.config.output),
+    ):
+        have, want = sorted(tensor.name for tensor in found), sorted(tensor.name for tensor in wanted)
+        if have != want:
+            raise RepositoryError(f"{model.onnx_path}: {kind} are {have}, config.pbtxt says {want}")

@@ -1,0 +1,79 @@
+"""What an engine promises: run one batch of one model, without blocking the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.repository import PAD_TOKEN
+
+Array = NDArray[Any]
+RowInputs = dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one model that run together.
+
+    `rows` holds each row's inputs without a batch axis. Only `tensors` copies them, so that an engine can do it
+    in its own thread. `length`, when set, is what to pad `waveform` (or else `tokens`) to; otherwise the longest
+    row's length.
+    """
+
+    rows: Sequence[RowInputs]
+    length: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def tensors(self) -> dict[str, Array]:
+        """Stack the rows to [B, …]: token ids padded with 1, samples with 0."""
+        return {name: self._stack(name) for name in self.rows[0]}
+
+    def _stack(self, name: str) -> Array:
+        rows = [row[name] for row in self.rows]
+        shapes = {row.shape for row in rows}
+        if rows[0].ndim != 1 or (len(shapes) == 1 and self.length is None):
+            return np.stack(rows) if len(rows) > 1 else rows[0][None]
+        longest = max(max(row.shape[0] for row in rows), self._padded_length(name))
+        stacked = np.full((len(rows), longest), PAD_TOKEN if name == "tokens" else 0, dtype=rows[0].dtype)
+        for target, row in zip(stacked, rows, strict=True):
+            target[: row.shape[0]] = row
+        return stacked
+
+    def _padded_length(self, name: str) -> int:
+        bucketed = "waveform" if "waveform" in self.rows[0] else "tokens"
+        return self.length if name == bucketed and self.length is not None else 0
+
+
+class Engine(Protocol):
+    """Runs the models of one repository.
+
+    `pads_to_bucket`: whether rows should be padded to their length bucket's bound, because equal shapes merge or
+    compile better there; otherwise to the longest row of the batch.
+    """
+
+    pads_to_bucket: bool
+
+    async def start(self) -> None:
+        """Load and warm every model."""
+
+    def ready(self) -> bool:
+        """Whether `infer` can be expected to answer now."""
+
+    async def infer(self, model: str, batch: Batch) -> Array:
+        """Run one batch.
+
+        Returns:
+            the model's output, float32 [B, …], row i for `batch.rows[i]`.
+
+        Raises:
+            EngineFailure: the backend failed on this batch.
+        """
+
+    async def close(self) -> None:
+        """Let go of threads and models; calls under way are finished first."""

@@ -1,0 +1,35 @@
+"""Uploaded media as bytes: as they are from multipart, or base64 or a data URI from JSON."""
+
+from __future__ import annotations
+
+import binascii
+
+from service.errors import InvalidBase64
+
+Payload = bytes | str
+
+
+def read_payload(payload: Payload) -> bytes:
+    """Decode a payload to the file's bytes.
+
+    `str` is base64 (RFC 4648, padded; line breaks are allowed) or a data URI with `;base64` (RFC 2397). The media
+    type of a data URI is not believed: the decoders look at the content.
+
+    Raises:
+        InvalidBase64: it is neither.
+    """
+    if isinstance(payload, bytes):
+        return payload
+    encoded = payload
+    if encoded[:5].lower() == "data:":
+        head, comma, encoded = encoded.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            raise InvalidBase64("a data URI must hold ';base64,'")
+    for candidate in (encoded, "".join(encoded.split())):  # line breaks are all that a second look may forgive
+        try:
+            data = binascii.a2b_base64(candidate, strict_mode=True)
+        except ValueError:
+            continue
+        if len(candidate) % 4 == 0:
+            return data
+    raise InvalidBase64("not valid base64: expected the standard alphabet with padding")

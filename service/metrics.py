@@ -1,0 +1,81 @@
+"""Prometheus metrics, in a registry of their own. Only the middleware and the batcher report here."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from service import __version__
+from service.batching.batcher import BatchReport
+from service.context import Stages
+
+DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """All series of the service. Label values are bounded: endpoints, models, stages, statuses and error codes."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        own = self.registry
+        self.requests = Counter("onepeace_requests", "Requests answered", ["endpoint", "status"], registry=own)
+        self.duration = Histogram(
+            "onepeace_request_duration_seconds",
+            "Seconds from the first byte to the answer",
+            ["endpoint"],
+            buckets=DURATION_BUCKETS,
+            registry=own,
+        )
+        self.stages = Histogram(
+            "onepeace_stage_duration_seconds",
+            "Seconds of a request in each stage",
+            ["stage"],
+            buckets=DURATION_BUCKETS,
+            registry=own,
+        )
+        self.in_flight = Gauge("onepeace_requests_in_flight", "Requests being worked on", registry=own)
+        self.errors = Counter(
+            "onepeace_errors", "Requests that ended in a problem, by its code", ["code"], registry=own
+        )
+        self.batch_size = Histogram(
+            "onepeace_batch_size", "Rows of each engine call", ["model"], buckets=BATCH_BUCKETS, registry=own
+        )
+        self.batch_duration = Histogram(
+            "onepeace_batch_duration_seconds",
+            "Seconds of each engine call",
+            ["model"],
+            buckets=DURATION_BUCKETS,
+            registry=own,
+        )
+        self.positions = Counter(
+            "onepeace_positions", "Token ids or samples computed, padding included", ["model"], registry=own
+        )
+        self.padding = Counter("onepeace_padding_positions", "The padding among them", ["model"], registry=own)
+        self.queue_depth = Gauge("onepeace_queue_depth", "Rows that wait for an engine slot", ["model"], registry=own)
+        self.ready = Gauge("onepeace_ready", "1 while /health/ready answers 200", registry=own)
+        build = Gauge("onepeace_build_info", "The running version", ["version"], registry=own)
+        build.labels(__version__).set(1)
+        self._stage_series = {stage: self.stages.labels(stage) for stage, _ in Stages().items()}
+
+    def request_ended(self, endpoint: str, status: int, duration_s: float, stages: Stages) -> None:
+        """One request was answered."""
+        self.requests.labels(endpoint, str(status)).inc()
+        self.duration.labels(endpoint).observe(duration_s)
+        for stage, seconds in stages.items():
+            if seconds:
+                self._stage_series[stage].observe(seconds)
+
+    def batch_ran(self, report: BatchReport) -> None:
+        """One engine call ended well; see `BatchObserver`."""
+        self.batch_size.labels(report.model).observe(report.rows)
+        self.batch_duration.labels(report.model).observe(report.infer_s)
+        self.positions.labels(report.model).inc(report.positions)
+        self.padding.labels(report.model).inc(report.padding)
+
+    def queue_changed(self, model: str, depth: int) -> None:
+        """Rows came or went; see `BatchObserver`."""
+        self.queue_depth.labels(model).set(depth)
+
+    def render(self) -> bytes:
+        """The text exposition format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,117 @@
+"""The way of every row: prepared off the event loop, batched, run. One object for all models."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from service.batching.batcher import Batcher, BatchObserver, BatchPolicy
+from service.batching.row_queue import Priority, RowResult
+from service.context import Stages
+from service.engine.protocol import Engine
+from service.errors import EngineFailure, InputError
+from service.media.text import EncodedText
+from service.preprocessing import Prepared, Preprocessor
+from service.repository import ModelFolder
+from service.settings import Settings
+
+T = TypeVar("T")
+Job = Callable[[], T]
+
+INLINE_TEXT_CHARS = 512
+"""Texts up to this many characters together are tokenised on the event loop: some 50 µs at most, while a change
+of threads costs as much and gains nothing."""
+
+
+class Pipeline:
+    """Decoding threads, preprocessing and one batcher for each model in front of one engine."""
+
+    def __init__(
+        self, models: dict[str, ModelFolder], engine: Engine, settings: Settings, observer: BatchObserver
+    ) -> None:
+        self.preprocessor = Preprocessor(models, settings)
+        self._pool = ThreadPoolExecutor(settings.decode_cores(), thread_name_prefix="decode")
+        self._batchers = {
+            name: Batcher(engine, BatchPolicy.of(model), max_queue=settings.max_queue, observer=observer)
+            for name, model in models.items()
+        }
+
+    async def prepare(self, jobs: Sequence[Job[T]], stages: Stages) -> list[T | InputError]:
+        """Run each job in a decoding thread; an input error takes the place of its own result only."""
+        loop = asyncio.get_running_loop()
+        with stages.measure("decode"):
+            futures = [loop.run_in_executor(self._pool, _attempt, job) for job in jobs]
+            try:
+                return [await future for future in futures]
+            finally:
+                for future in futures:  # after a cancellation the rest need not start
+                    future.cancel()
+
+    async def prepare_texts(self, model: str, texts: Sequence[str], stages: Stages) -> list[EncodedText | InputError]:
+        """Tokenise texts for a model: a few short ones at once, because that is cheaper than a change of threads."""
+
+        def tokenize() -> list[EncodedText | InputError]:
+            return [_attempt(partial(self.preprocessor.text, model, text)) for text in texts]
+
+        if sum(map(len, texts)) <= INLINE_TEXT_CHARS:
+            with stages.measure("decode"):
+                return tokenize()
+        (encoded,) = await self.prepare([tokenize], stages)
+        if isinstance(encoded, InputError):  # can't be: each text answers for itself
+            raise encoded
+        return encoded
+
+    async def run(
+        self, rows: Sequence[Prepared], priority: Priority, stages: Stages
+    ) -> list[RowResult | EngineFailure]:
+        """Run rows of any models; one result or failure for each, in order.
+
+        Raises:
+            QueueFull: a model's queue has no room for its rows.
+        """
+        places: dict[str, list[int]] = {}
+        for place, row in enumerate(rows):
+            places.setdefault(row.model, []).append(place)
+        groups = [
+            self._batchers[model].submit([(rows[place].inputs, rows[place].length) for place in own], priority)
+            for model, own in places.items()
+        ]
+        answers = [await groups[0]] if len(groups) == 1 else await _all(groups)
+        results: list[RowResult | EngineFailure] = [EngineFailure("no result")] * len(rows)
+        for own, answer in zip(places.values(), answers, strict=True):
+            for place, result in zip(own, answer, strict=True):
+                results[place] = result
+        _record(results, stages)
+        return results
+
+    async def close(self) -> None:
+        """Let the batches under way finish, then stop the threads."""
+        for batcher in self._batchers.values():
+            await batcher.drain()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _attempt(job: Job[T]) -> T | InputError:
+    try:
+        return job()
+    except InputError as error:
+        return error
+
+
+async def _all(groups: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await all; when one raises, cancel the others and raise its error."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in groups]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def _record(results: Sequence[RowResult | EngineFailure], stages: Stages) -> None:
+    done = [result for result in results if isinstance(result, RowResult)]
+    stages.queue += max((result.queue_s for result in done), default=0.0)
+    stages.infer += max((result.infer_s for result in done), default=0.0)

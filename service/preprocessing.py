@@ -1,0 +1,115 @@
+"""From items to the rows that a model takes, as its card says. Pure work: the pipeline decides where it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.engine.protocol import RowInputs
+from service.errors import ModelNotServed
+from service.media.audio import AudioSpec, DecodedAudio, decode_audio
+from service.media.image import DecodedImage, decode_image
+from service.media.payload import Payload, read_payload
+from service.media.text import EncodedText, TextTokenizer
+from service.repository import CONTRACTS, TOKENS, ModelFolder
+from service.settings import Settings
+
+Note = dict[str, int | float | bool]
+"""What was done to an input: token ids used, pixels, seconds, and what was cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One row, ready for the batcher. `length`: its dynamic length in token ids or samples."""
+
+    model: str
+    inputs: RowInputs
+    length: int
+    note: Note
+
+
+class Preprocessor:
+    """Turns texts, pictures and clips into rows of the models that are served."""
+
+    def __init__(self, models: dict[str, ModelFolder], settings: Settings) -> None:
+        self._models = models
+        self._settings = settings
+        self._tokenizers = {
+            name: TextTokenizer(model.tokenizer_path, max_bytes=settings.max_text_bytes)
+            for name, model in models.items()
+            if TOKENS in CONTRACTS[name].inputs
+        }
+
+    def model(self, name: str) -> ModelFolder:
+        """The served model of that name.
+
+        Raises:
+            ModelNotServed: the repository lacks it.
+        """
+        if name not in self._models:
+            raise ModelNotServed(f"the model repository has no '{name}' model")
+        return self._models[name]
+
+    def text(self, model: str, text: str) -> EncodedText:
+        """Token ids for `model`.
+
+        Raises:
+            InvalidText: see `TextTokenizer.encode`.
+        """
+        return self._tokenizers[model].encode(text)
+
+    def image(self, model: str, payload: Payload) -> DecodedImage:
+        """Pixels at the size that `model` takes.
+
+        Raises:
+            InvalidBase64, UnreadableImage, ImageTooLarge: see the decoders.
+        """
+        size = self.model(model).card.image_size or 0
+        return decode_image(read_payload(payload), size=size, max_pixels=self._settings.max_pixels)
+
+    def audio(self, model: str, payload: Payload) -> DecodedAudio:
+        """Samples at the rate that `model` takes.
+
+        Raises:
+            InvalidBase64, UnreadableAudio, AudioTooLong: see the decoders.
+        """
+        card = self.model(model).card
+        spec = AudioSpec(card.sample_rate_hz or 16_000, card.min_audio_s or 1.0, card.max_audio_s or 15.0)
+        return decode_audio(read_payload(payload), spec=spec, max_seconds=self._settings.max_audio_seconds)
+
+
+def text_row(model: str, text: EncodedText) -> Prepared:
+    """A row of `tokens`."""
+    return Prepared(model, {"tokens": text.tokens}, len(text.tokens), text_note(text))
+
+
+def image_row(model: str, image: DecodedImage) -> Prepared:
+    """A row of `pixels`."""
+    return Prepared(model, {"pixels": image.pixels}, 0, image_note(image))
+
+
+def audio_row(model: str, audio: DecodedAudio) -> Prepared:
+    """A row of `waveform` and `num_samples`."""
+    samples = len(audio.waveform)
+    inputs: RowInputs = {"waveform": audio.waveform, "num_samples": np.array([samples], dtype=np.int64)}
+    return Prepared(model, inputs, samples, audio_note(audio))
+
+
+def text_note(text: EncodedText) -> Note:
+    """How many ids are used, the end token left out, and whether the text was cut."""
+    return {"tokens": len(text.tokens) - 1, "truncated": text.truncated}
+
+
+def image_note(image: DecodedImage) -> Note:
+    """Size of the upright image in pixels."""
+    return {"width": image.width, "height": image.height}
+
+
+def audio_note(audio: DecodedAudio) -> Note:
+    """Seconds of the clip, seconds that the model heard, and the file's rate."""
+    return {
+        "seconds": round(audio.seconds, 3),
+        "used_seconds": round(audio.used_seconds, 3),
+        "sample_rate_hz": audio.sample_rate_hz,
+    }

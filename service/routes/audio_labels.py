@@ -1,0 +1,34 @@
+"""`POST /audio/labels`: what a clip sounds like, by the trained head."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.errors import ModelNotServed
+from service.routes.lean import LeanRoute, documented
+from service.runtime import context_of, runtime_of
+from service.usecases.items import AudioItem
+from service.wire.answers import LabelsAnswer, labels_answer
+from service.wire.body import FormRule
+from service.wire.schemas import AudioLabelsRequest
+
+router = APIRouter(route_class=LeanRoute)
+FORM = {"audio": FormRule("audio", binary=True), "top_k": FormRule("top_k")}
+
+
+@router.post(
+    "/audio/labels",
+    summary="A clip's labels",
+    **documented(AudioLabelsRequest, LabelsAnswer, FORM, ModelNotServed),
+)
+async def audio_labels(request: Request) -> Response:
+    """The trained head's `top_k` labels with probabilities, best first."""
+    runtime, context = runtime_of(request), context_of(request)
+    fingerprint = runtime.heads.fingerprint("audio_labels")
+    wanted = await runtime.read(request, AudioLabelsRequest, FORM)
+    async with runtime.work(context, 1):
+        clip = AudioItem(wanted.audio, "/audio")
+        labels, note = await runtime.heads.label_audio(clip, wanted.top_k, context.stages)
+    return labels_answer("audio_labels", fingerprint, labels, [note])

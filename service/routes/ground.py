@@ -1,0 +1,30 @@
+"""`POST /ground`: where in the picture a phrase is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.errors import ModelNotServed
+from service.routes.lean import LeanRoute, documented
+from service.runtime import context_of, runtime_of
+from service.usecases.items import ImageItem, TextItem
+from service.wire.answers import GroundAnswer, ground_answer
+from service.wire.body import FormRule
+from service.wire.schemas import GroundRequest
+
+router = APIRouter(route_class=LeanRoute)
+FORM = {"image": FormRule("image", binary=True), "phrase": FormRule("phrases", many=True)}
+
+
+@router.post("/ground", summary="Phrases to boxes", **documented(GroundRequest, GroundAnswer, FORM, ModelNotServed))
+async def ground(request: Request) -> Response:
+    """One box for each phrase. The model always gives a box, and no confidence."""
+    runtime, context = runtime_of(request), context_of(request)
+    fingerprint = runtime.heads.fingerprint("grounding")
+    wanted = await runtime.read(request, GroundRequest, FORM)
+    phrases = [TextItem(phrase, f"/phrases/{i}") for i, phrase in enumerate(wanted.phrases)]
+    async with runtime.work(context, len(phrases)):
+        boxes, note = await runtime.heads.ground(ImageItem(wanted.image, "/image"), phrases, context.stages)
+    return ground_answer("grounding", fingerprint, boxes, note)

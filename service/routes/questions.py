@@ -1,0 +1,78 @@
+"""`POST /vqa`, `/audio/qa`, `/image-pair`: questions, when such a model is in the repository."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.errors import ModelNotServed
+from service.routes.lean import LeanRoute, documented
+from service.runtime import context_of, runtime_of
+from service.usecases.items import AudioItem, ImageItem, TextItem
+from service.wire.answers import LabelsAnswer, PairAnswer, json_response, labels_answer
+from service.wire.body import FormRule
+from service.wire.schemas import AudioQaRequest, ImagePairRequest, VqaRequest
+
+router = APIRouter(route_class=LeanRoute)
+VQA_FORM = {
+    "image": FormRule("image", binary=True),
+    "question": FormRule("question"),
+    "top_k": FormRule("top_k"),
+}
+AUDIO_QA_FORM = {
+    "audio": FormRule("audio", binary=True),
+    "question": FormRule("question"),
+    "candidate": FormRule("candidates", many=True),
+}
+PAIR_FORM = {
+    "image": FormRule("image", binary=True),
+    "image_2": FormRule("image_2", binary=True),
+    "text": FormRule("text"),
+}
+
+
+@router.post(
+    "/vqa", summary="A question about an image", **documented(VqaRequest, LabelsAnswer, VQA_FORM, ModelNotServed)
+)
+async def vqa(request: Request) -> Response:
+    """The trained answers with probabilities, best first."""
+    runtime, context = runtime_of(request), context_of(request)
+    fingerprint = runtime.heads.fingerprint("vqa")
+    wanted = await runtime.read(request, VqaRequest, VQA_FORM)
+    image, question = ImageItem(wanted.image, "/image"), TextItem(wanted.question, "/question")
+    async with runtime.work(context, 1):
+        labels, note = await runtime.heads.answer_about_image(image, question, wanted.top_k, context.stages)
+    return labels_answer("vqa", fingerprint, labels, [note])
+
+
+@router.post(
+    "/audio/qa",
+    summary="A question about a clip",
+    **documented(AudioQaRequest, LabelsAnswer, AUDIO_QA_FORM, ModelNotServed),
+)
+async def audio_qa(request: Request) -> Response:
+    """The caller's candidate answers with probabilities, best first."""
+    runtime, context = runtime_of(request), context_of(request)
+    fingerprint = runtime.heads.fingerprint("audio_qa")
+    wanted = await runtime.read(request, AudioQaRequest, AUDIO_QA_FORM)
+    clip = AudioItem(wanted.audio, "/audio")
+    async with runtime.work(context, len(wanted.candidates)):
+        labels, note = await runtime.heads.answer_about_audio(clip, wanted.question, wanted.candidates, context.stages)
+    return labels_answer("audio_qa", fingerprint, labels, [note])
+
+
+@router.post(
+    "/image-pair",
+    summary="A sentence about two images",
+    **documented(ImagePairRequest, PairAnswer, PAIR_FORM, ModelNotServed),
+)
+async def image_pair(request: Request) -> Response:
+    """The probability that the sentence is true of the two images together."""
+    runtime, context = runtime_of(request), context_of(request)
+    fingerprint = runtime.heads.fingerprint("image_pair")
+    wanted = await runtime.read(request, ImagePairRequest, PAIR_FORM)
+    images = [ImageItem(wanted.image, "/image"), ImageItem(wanted.image_2, "/image_2")]
+    async with runtime.work(context, 1):
+        probability = await runtime.heads.judge_pair(images, TextItem(wanted.text, "/text"), context.stages)
+    return json_response({"model": "image_pair", "fingerprint": fingerprint, "probability": probability})

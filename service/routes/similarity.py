@@ -1,0 +1,32 @@
+"""`POST /similarity`: cosines between queries and candidates."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.routes.lean import LeanRoute, documented
+from service.runtime import context_of, runtime_of
+from service.usecases.similarity import compare
+from service.wire.answers import SimilarityAnswer, similarity_answer
+from service.wire.body import FormRule
+from service.wire.schemas import SimilarityRequest, items_at
+
+router = APIRouter(route_class=LeanRoute)
+FORM = {
+    f"{side}_{kind}": FormRule(target, kind, many=True, binary=kind != "text")
+    for side, target in (("query", "queries"), ("candidate", "candidates"))
+    for kind in ("text", "image", "audio")
+} | {"probabilities": FormRule("probabilities")}
+
+
+@router.post("/similarity", summary="Cosines between items", **documented(SimilarityRequest, SimilarityAnswer, FORM))
+async def similarity(request: Request) -> Response:
+    """Compare each query with each candidate; items may also be vectors that the caller has already."""
+    runtime, context = runtime_of(request), context_of(request)
+    wanted = await runtime.read(request, SimilarityRequest, FORM)
+    queries, candidates = items_at(wanted.queries, "/queries"), items_at(wanted.candidates, "/candidates")
+    async with runtime.work(context, len(queries) + len(candidates)):
+        result = await compare(runtime.embedder, queries, candidates, wanted.probabilities, context.stages)
+    return similarity_answer(runtime.settings.model_name, runtime.embedder, result)

@@ -1,0 +1,105 @@
+"""Everything that serves requests, put together: the composition root that routes and commands share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from service.admission import Admission
+from service.context import RequestContext
+from service.engine.onnx import OnnxEngine
+from service.engine.protocol import Engine
+from service.errors import DeadlineExceeded, NotReady
+from service.lifecycle import Lifecycle, State
+from service.metrics import Metrics
+from service.pipeline import Pipeline
+from service.repository import ModelFolder, read_repository
+from service.settings import Settings
+from service.usecases.embedding import Embedder
+from service.usecases.heads import Heads
+from service.wire.body import BodyReader, FormRule
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class Runtime:
+    """One service: settings, models, engine, use cases and state.
+
+    Raises (on creation):
+        RepositoryError: the model repository can't be served.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
+        self.settings = settings
+        self.models: dict[str, ModelFolder] = read_repository(settings.model_repository)
+        self.metrics = Metrics()
+        self.lifecycle = Lifecycle()
+        self.engine: Engine = engine or OnnxEngine(self.models, threads=settings.engine_cores())
+        self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics)
+        self.admission = Admission(max_items=settings.max_queue, max_bytes=settings.max_pending_bytes)
+        self.embedder = Embedder(self.models, self.pipeline, bulk_items=settings.bulk_items)
+        self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)
+        self._bodies = BodyReader(settings, self.admission)
+
+    async def start(self) -> None:
+        """Load and warm every model, then be ready."""
+        await self.engine.start()
+        self.lifecycle.started()
+        self.metrics.ready.set(1)
+
+    async def close(self) -> None:
+        """Finish what runs and let go of threads and models."""
+        await self.pipeline.close()
+        await self.engine.close()
+
+    def drain(self) -> None:
+        """The end was asked for: not ready from now on, yet serving."""
+        self.lifecycle.drain()
+        self.metrics.ready.set(0)
+
+    def ready(self) -> bool:
+        """Whether new callers are welcome."""
+        return self.lifecycle.state is State.READY and self.engine.ready()
+
+    async def read(self, request: Request, schema: type[Schema], form: Mapping[str, FormRule]) -> Schema:
+        """The checked request; see `BodyReader.read`.
+
+        Raises:
+            NotReady: the models are not loaded yet.
+        """
+        if self.lifecycle.state is State.STARTING:
+            raise NotReady("the models are being loaded")
+        return await self._bodies.read(request, context_of(request), schema, form)
+
+    @asynccontextmanager
+    async def work(self, context: RequestContext, items: int) -> AsyncIterator[None]:
+        """Admit `items` and hold the block to the deadline.
+
+        Raises:
+            QueueFull: there is no room.
+            DeadlineExceeded: the block took too long; what it waited for is dropped.
+        """
+        self.admission.take_items(context, items)
+        try:
+            async with asyncio.timeout(self.settings.deadline_ms / 1000):
+                yield
+        except TimeoutError as error:
+            limit_ms = self.settings.deadline_ms
+            raise DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms) from error
+
+
+def context_of(request: Request) -> RequestContext:
+    """What the middleware prepared for this request."""
+    context: RequestContext = request.scope["onepeace.context"]
+    return context
+
+
+def runtime_of(request: Request) -> Runtime:
+    """The service that the application was built for."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime

@@ -1,0 +1,116 @@
+"""Uvicorn around the application: loads models while it already answers health checks, and drains on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from types import FrameType
+
+import uvicorn
+
+from service.app import build_app
+from service.errors import ServiceError
+from service.repository import RepositoryError
+from service.runtime import Runtime
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+TRY = """\
+Ready on {base}   (stop with Ctrl-C)
+  curl -s {base}/embed -F text='a cow in a field'
+  curl -s {base}/embed -F image=@picture.jpg -F audio=@clip.flac
+  curl -s {base}/info
+  {base}/docs
+"""
+
+
+class DrainingServer(uvicorn.Server):
+    """On SIGTERM: `/health/ready` says 503 at once, the server serves on for `drain_s`, then finishes and stops.
+
+    Load balancers thus see the 503 and send no more, while no connection is refused. A second signal, or Ctrl-C,
+    ends the drain; one more ends the wait for accepted requests.
+    """
+
+    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+        super().__init__(config)
+        self._runtime = runtime
+        self.loading: asyncio.Task[None] | None = None
+        self.failure: Exception | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
+        """Called by uvicorn for SIGTERM and SIGINT."""
+        if self.should_exit:
+            self.force_exit = True
+        elif sig == signal.SIGTERM and not self._runtime.lifecycle.draining:
+            asyncio.get_running_loop().call_later(self._runtime.settings.drain_s, self._stop)
+        else:
+            self._stop()
+        self._runtime.drain()
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn: listen first, so that health checks are answered, then load."""
+        await super().startup(sockets)
+        if self.started:
+            self.loading = asyncio.create_task(self._load())
+
+    async def _load(self) -> None:
+        """Load the models; a failure ends the server."""
+        try:
+            await self._runtime.start()
+        except (RepositoryError, ServiceError) as error:
+            self.failure = error
+            self.should_exit = True
+            return
+        base = "http://{}:{}".format(*self.servers[0].sockets[0].getsockname()[:2]) if self.servers else ""
+        sys.stderr.write(TRY.format(base=base))
+
+
+def serve(settings: Settings) -> int:
+    """Run the service until a signal ends it.
+
+    Returns:
+        the process's exit code: 0 after a clean end, 1 when the models could not be loaded.
+
+    Raises:
+        RepositoryError: the model repository can't be served.
+    """
+    level = settings.log_level
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    runtime = Runtime(settings)
+    config = uvicorn.Config(
+        build_app(runtime),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning" if level == "info" else level,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=max(1, round(settings.grace_s)),
+    )
+    server = DrainingServer(config, runtime)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(server, runtime))
+    if server.failure is not None:
+        logger.error("the models could not be loaded: %s", server.failure)
+        return 1
+    return 0
+
+
+async def _serve(server: DrainingServer, runtime: Runtime) -> None:
+    serving = asyncio.create_task(server.serve())
+    try:
+        await serving
+    finally:
+        if server.loading is not None:
+            server.loading.cancel()
+            await asyncio.gather(server.loading, return_exceptions=True)
+        await runtime.close()

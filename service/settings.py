@@ -1,0 +1,85 @@
+"""Every setting, read once: from `ONEPEACE_…` variables and from the flags of `onepeace serve`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_PREFIX = "ONEPEACE_"
+MIB = 1024 * 1024
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names each and what it must be."""
+
+
+class Settings(BaseSettings):
+    """Settings of the service. The descriptions below are the documentation (`onepeace serve --help`)."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="ignore", protected_namespaces=())
+
+    model_repository: Path = Field(Path("model_repository"), description="folder that `onepeace export` wrote")
+    model_name: str = Field("one-peace", min_length=1, description="name of the model in answers")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    engine: Literal["onnx"] = Field("onnx", description="what runs the models: ONNX Runtime in the process")
+    engine_threads: int = Field(0, ge=0, le=1024, description="threads of one model call; 0: one for each core")
+    decode_threads: int = Field(0, ge=0, le=1024, description="threads that decode media; 0: one for each core")
+
+    max_body_bytes: int = Field(32 * MIB, ge=1024, description="bytes of one request body; more: 413")
+    max_pending_bytes: int = Field(512 * MIB, ge=1024, description="bytes of all bodies at work; more: 429")
+    max_items: int = Field(256, ge=1, description="items, labels or phrases in one request; more: 422")
+    max_text_bytes: int = Field(64 * 1024, ge=1, description="UTF-8 bytes of one text; more: 422")
+    max_pixels: int = Field(50_000_000, ge=1, description="width × height of one image; more: 422")
+    max_audio_seconds: float = Field(600.0, gt=0, description="seconds of one clip; more: 422")
+    max_queue: int = Field(1024, ge=1, description="items at work, decoding and waiting; more: 429")
+    deadline_ms: int = Field(30_000, ge=1, description="milliseconds from a complete body to its answer; more: 504")
+    read_timeout_ms: int = Field(60_000, ge=1, description="milliseconds for a body to arrive; more: 408")
+    bulk_items: int = Field(16, ge=1, description="a request with more items than this lets smaller ones go first")
+
+    drain_s: float = Field(1.0, ge=0, description="seconds to serve on after SIGTERM while `/health/ready` says 503")
+    grace_s: float = Field(30.0, gt=0, description="seconds after the drain for accepted requests to be answered")
+    keep_alive_s: int = Field(75, ge=1, description="seconds that an idle connection stays open")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line")
+
+    @model_validator(mode="after")
+    def _a_full_request_fits_the_queue(self) -> Settings:
+        if self.max_items > self.max_queue:
+            raise ValueError(f"max_items ({self.max_items}) must not exceed max_queue ({self.max_queue})")
+        if self.max_body_bytes > self.max_pending_bytes:
+            raise ValueError(f"max_body_bytes ({self.max_body_bytes}) must not exceed max_pending_bytes")
+        return self
+
+    def engine_cores(self) -> int:
+        """Threads of one model call."""
+        return self.engine_threads or available_cores()
+
+    def decode_cores(self) -> int:
+        """Threads that decode media."""
+        return self.decode_threads or available_cores()
+
+
+def available_cores() -> int:
+    """Cores that this process may run on; a pinned process sees fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load_settings(flags: dict[str, Any] | None = None) -> Settings:
+    """Read the settings; flags win over the environment.
+
+    Raises:
+        SettingsError: names each wrong setting, as its variable and its flag.
+    """
+    try:
+        return Settings(**(flags or {}))
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            name = str(item["loc"][0]) if item["loc"] else ""
+            place = f"{ENV_PREFIX}{name.upper()} (--{name.replace('_', '-')}): " if name else ""
+            lines.append(place + item["msg"])
+        raise SettingsError("\n".join(lines)) from error

@@ -1,0 +1,178 @@
+"""The fine-tuned heads: boxes, audio labels, questions about a picture, a clip or a pair of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.batching.row_queue import Priority, RowResult
+from service.context import Stages
+from service.engine.protocol import RowInputs
+from service.errors import EngineFailure, InputError, InvalidRequest
+from service.media.audio import DecodedAudio
+from service.media.image import DecodedImage
+from service.media.text import EncodedText
+from service.pipeline import Pipeline
+from service.preprocessing import Note, Prepared, audio_note, audio_row, image_note
+from service.usecases.items import AudioItem, ImageItem, TextItem
+from service.usecases.probabilities import ScoredLabel, activate, best_first, softmax
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class GroundedPhrase:
+    """A phrase's box in pixels of the upright image and as fractions of its sides: x0, y0, x1, y1."""
+
+    phrase: str
+    box: tuple[float, float, float, float]
+    box_normalized: tuple[float, float, float, float]
+
+
+class Heads:
+    """Runs the models whose output is not an embedding. Each method needs its model in the repository."""
+
+    def __init__(self, pipeline: Pipeline, *, bulk_items: int) -> None:
+        self._pipeline, self._bulk_items = pipeline, bulk_items
+
+    def fingerprint(self, model: str) -> str:
+        """The model's own fingerprint.
+
+        Raises:
+            ModelNotServed: the repository lacks it.
+        """
+        return self._pipeline.preprocessor.model(model).card.fingerprint
+
+    async def ground(
+        self, image: ImageItem, phrases: Sequence[TextItem], stages: Stages
+    ) -> tuple[list[GroundedPhrase], Note]:
+        """One box for each phrase; the picture is decoded once.
+
+        Raises:
+            ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
+        """
+        (decoded,), tokens = await self._image_and_texts("grounding", [image], phrases, stages)
+        rows = [_row("grounding", text, {"pixels": decoded.pixels}) for text in tokens]
+        outputs = await self._run(rows, stages)
+        sides = (decoded.width, decoded.height, decoded.width, decoded.height)
+        boxes = []
+        for phrase, output in zip(phrases, outputs, strict=True):
+            x0, y0, x1, y1 = output.astype(np.float64).tolist()
+            fractions = (x0, y0, x1, y1)
+            pixels = (x0 * sides[0], y0 * sides[1], x1 * sides[2], y1 * sides[3])
+            boxes.append(GroundedPhrase(phrase.text, pixels, fractions))
+        return boxes, image_note(decoded)
+
+    async def label_audio(self, clip: AudioItem, top_k: int, stages: Stages) -> tuple[list[ScoredLabel], Note]:
+        """The trained head's labels, best first.
+
+        Raises:
+            ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
+        """
+        decoded = await self._audio("audio_labels", clip, stages)
+        return await self._labels(audio_row("audio_labels", decoded), top_k, stages), audio_note(decoded)
+
+    async def answer_about_image(
+        self, image: ImageItem, question: TextItem, top_k: int, stages: Stages
+    ) -> tuple[list[ScoredLabel], Note]:
+        """Answers to a question about a picture (VQA), best first.
+
+        Raises:
+            ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
+        """
+        (decoded,), (text,) = await self._image_and_texts("vqa", [image], [question], stages)
+        row = _row("vqa", text, {"pixels": decoded.pixels})
+        return await self._labels(row, top_k, stages), image_note(decoded)
+
+    async def answer_about_audio(
+        self, clip: AudioItem, question: str, candidates: Sequence[str], stages: Stages
+    ) -> tuple[list[ScoredLabel], Note]:
+        """The caller's candidate answers to a question about a clip, best first.
+
+        Raises:
+            ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
+        """
+        decoded = await self._audio("audio_qa", clip, stages)
+        sound = audio_row("audio_qa", decoded)
+        # The text form is AVQA's, as the reference trains it.
+        asked = [TextItem(f"{question} answer: {answer}", f"/candidates/{i}") for i, answer in enumerate(candidates)]
+        texts = await self._texts("audio_qa", asked, stages)
+        rows = [Prepared("audio_qa", {**sound.inputs, "tokens": text.tokens}, sound.length, {}) for text in texts]
+        scores = np.concatenate(await self._run(rows, stages))  # [candidates]
+        return best_first(candidates, softmax(scores)), audio_note(decoded)
+
+    async def judge_pair(self, images: Sequence[ImageItem], sentence: TextItem, stages: Stages) -> float:
+        """Probability that the sentence is true of the two pictures (NLVR2; logit 0 means true).
+
+        Raises:
+            ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
+        """
+        (first, second), (text,) = await self._image_and_texts("image_pair", images, [sentence], stages)
+        row = _row("image_pair", text, {"pixels": first.pixels, "pixels_2": second.pixels})
+        (logits,) = await self._run([row], stages)
+        return float(softmax(logits)[0])
+
+    async def _labels(self, row: Prepared, top_k: int, stages: Stages) -> list[ScoredLabel]:
+        model = self._pipeline.preprocessor.model(row.model)
+        (logits,) = await self._run([row], stages)
+        return best_first(model.labels, activate(logits, model.card.activation), top_k)
+
+    async def _image_and_texts(
+        self, model: str, images: Sequence[ImageItem], texts: Sequence[TextItem], stages: Stages
+    ) -> tuple[list[DecodedImage], list[EncodedText]]:
+        preprocessor = self._pipeline.preprocessor
+        preprocessor.model(model)
+        encoded = await self._pipeline.prepare_texts(model, [text.text for text in texts], stages)
+        decoded = await self._pipeline.prepare(
+            [partial(preprocessor.image, model, image.payload) for image in images], stages
+        )
+        pointers = [image.pointer for image in images] + [text.pointer for text in texts]
+        wrong = _errors([*decoded, *encoded], pointers)
+        if wrong:
+            raise InvalidRequest(wrong)
+        return _good(decoded), _good(encoded)
+
+    async def _texts(self, model: str, texts: Sequence[TextItem], stages: Stages) -> list[EncodedText]:
+        encoded = await self._pipeline.prepare_texts(model, [text.text for text in texts], stages)
+        if wrong := _errors(encoded, [text.pointer for text in texts]):
+            raise InvalidRequest(wrong)
+        return _good(encoded)
+
+    async def _audio(self, model: str, clip: AudioItem, stages: Stages) -> DecodedAudio:
+        preprocessor = self._pipeline.preprocessor
+        preprocessor.model(model)
+        (decoded,) = await self._pipeline.prepare([partial(preprocessor.audio, model, clip.payload)], stages)
+        if isinstance(decoded, InputError):
+            decoded.pointer = clip.pointer
+            raise InvalidRequest([decoded])
+        return decoded
+
+    async def _run(self, rows: Sequence[Prepared], stages: Stages) -> list[NDArray[np.float32]]:
+        priority = Priority.BULK if len(rows) > self._bulk_items else Priority.INTERACTIVE
+        results = await self._pipeline.run(rows, priority, stages)
+        for result in results:
+            if isinstance(result, EngineFailure):
+                raise result
+        return [result.output for result in results if isinstance(result, RowResult)]
+
+
+def _row(model: str, text: EncodedText, images: RowInputs) -> Prepared:
+    return Prepared(model, {**images, "tokens": text.tokens}, len(text.tokens), {})
+
+
+def _errors(results: Sequence[object], pointers: Sequence[str]) -> list[InputError]:
+    wrong = []
+    for result, pointer in zip(results, pointers, strict=True):
+        if isinstance(result, InputError):
+            result.pointer = pointer
+            wrong.append(result)
+    return wrong
+
+
+def _good(results: Sequence[T | InputError]) -> list[T]:
+    return [result for result in results if not isinstance(result, InputError)]

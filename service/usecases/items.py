@@ -1,0 +1,62 @@
+"""The things that a caller sends, whatever wire they came by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.media.payload import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class TextItem:
+    """A text. `pointer` is its JSON pointer in the request, for errors."""
+
+    text: str
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageItem:
+    """A picture's file."""
+
+    payload: Payload
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioItem:
+    """A clip's file."""
+
+    payload: Payload
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class VectorItem:
+    """A vector that the caller has already, and the fingerprint of the model that made it, if known."""
+
+    vector: Sequence[float]
+    fingerprint: str | None
+    pointer: str
+
+
+MediaItem = TextItem | ImageItem | AudioItem
+
+
+@dataclass(frozen=True, slots=True)
+class FusedItem:
+    """Several things in one vector: the normalised weighted sum of the parts' vectors."""
+
+    parts: tuple[MediaItem | VectorItem, ...]
+    weights: tuple[float, ...]
+    pointer: str
+
+
+Item = MediaItem | VectorItem | FusedItem
+
+
+def modality(item: Item) -> str:
+    """The word for an item in answers and metrics."""
+    names = {TextItem: "text", ImageItem: "image", AudioItem: "audio", VectorItem: "embedding", FusedItem: "fused"}
+    return names[type(item)]

@@ -1,0 +1,161 @@
+"""Answers: their schemas for `/docs`, and their rendering, which goes past pydantic because it is hot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from service.errors import ServiceError
+from service.preprocessing import Note
+from service.usecases.embedding import Embedded, Embedder
+from service.usecases.heads import GroundedPhrase
+from service.usecases.items import Item, modality
+from service.usecases.probabilities import ScoredLabel
+from service.usecases.similarity import Similarities
+from service.wire.problem import input_error_body
+
+
+class Answer(BaseModel):
+    """What every answer of a model says."""
+
+    model: str
+    fingerprint: str = Field(description="SHA-256 that names what computed this")
+
+
+class EmbedDatum(BaseModel):
+    """One item's vector; or its `error`, under `on_error: report`."""
+
+    index: int
+    modality: str
+    embedding: list[float] | None = Field(None, description="L2 norm 1")
+    input: dict[str, Any] | None = Field(None, description="what was done to the item")
+    error: dict[str, Any] | None = None
+
+
+class EmbedAnswer(Answer):
+    """Answer of `/embed`."""
+
+    dimensions: int
+    data: list[EmbedDatum]
+
+
+class SimilarityAnswer(Answer):
+    """Answer of `/similarity`."""
+
+    similarity: list[list[float]] = Field(description="cosines, queries × candidates")
+    probabilities: list[list[float]] | None = None
+
+
+class Box(BaseModel):
+    """Two corners."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+class PhraseBox(BaseModel):
+    """A phrase's box in pixels of the upright image, and as fractions of its sides."""
+
+    phrase: str
+    box: Box
+    box_normalized: Box
+
+
+class GroundAnswer(Answer):
+    """Answer of `/ground`."""
+
+    image: dict[str, int]
+    boxes: list[PhraseBox]
+
+
+class LabelProbability(BaseModel):
+    """A label and its probability."""
+
+    label: str
+    probability: float
+
+
+class LabelsAnswer(Answer):
+    """Answer of `/classify`, `/audio/labels`, `/vqa` and `/audio/qa`: best first."""
+
+    labels: list[LabelProbability]
+    input: dict[str, Any]
+
+
+class PairAnswer(Answer):
+    """Answer of `/image-pair`."""
+
+    probability: float = Field(description="that the sentence is true of the two images")
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[dict[str, Any]]
+
+
+def json_response(value: object) -> Response:
+    """Serialise with orjson; numpy float32 arrays are written directly, with the digits that float32 has."""
+    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+
+
+def embed_body(
+    name: str, embedder: Embedder, outcomes: Sequence[Embedded | ServiceError], items: Sequence[Item]
+) -> dict[str, Any]:
+    """The answer of `/embed`, in the order of the inputs."""
+    data: list[dict[str, Any]] = []
+    for index, (outcome, item) in enumerate(zip(outcomes, items, strict=True)):
+        entry: dict[str, Any] = {"index": index, "modality": modality(item)}
+        if isinstance(outcome, Embedded):
+            entry["embedding"] = outcome.vector
+            entry["input"] = note_body(outcome.notes)
+        else:
+            entry["error"] = input_error_body(outcome)
+        data.append(entry)
+    return {"model": name, "fingerprint": embedder.fingerprint, "dimensions": embedder.dimensions, "data": data}
+
+
+def similarity_answer(name: str, embedder: Embedder, result: Similarities) -> Response:
+    """The answer of `/similarity`."""
+    body: dict[str, Any] = {"model": name, "fingerprint": embedder.fingerprint, "similarity": result.cosines}
+    if result.probabilities is not None:
+        body["probabilities"] = result.probabilities
+    return json_response(body)
+
+
+def ground_answer(name: str, fingerprint: str, boxes: Sequence[GroundedPhrase], image: Note) -> Response:
+    """The answer of `/ground`."""
+    corners = ("x0", "y0", "x1", "y1")
+    rendered = [
+        {
+            "phrase": found.phrase,
+            "box": dict(zip(corners, (round(edge, 2) for edge in found.box), strict=True)),
+            "box_normalized": dict(zip(corners, found.box_normalized, strict=True)),
+        }
+        for found in boxes
+    ]
+    return json_response({"model": name, "fingerprint": fingerprint, "image": image, "boxes": rendered})
+
+
+def labels_answer(name: str, fingerprint: str, labels: Sequence[ScoredLabel], notes: Sequence[Note]) -> Response:
+    """The answer of every endpoint that gives labels with probabilities."""
+    rendered = [{"label": scored.label, "probability": scored.probability} for scored in labels]
+    return json_response({"model": name, "fingerprint": fingerprint, "labels": rendered, "input": note_body(notes)})
+
+
+def note_body(notes: Sequence[Note]) -> dict[str, Any]:
+    """What was done to an item; for a fused one, to each part."""
+    return dict(notes[0]) if len(notes) == 1 else {"parts": list(notes)}

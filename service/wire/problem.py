@@ -1,0 +1,119 @@
+"""Errors as RFC 9457 problems: the one place that renders them, for handlers, middleware and documentation."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from service.context import RequestContext
+from service.errors import (
+    BodyTooLarge,
+    InputError,
+    InvalidRequest,
+    RequestError,
+    ServiceError,
+    Unavailable,
+    UnknownPath,
+    WrongMethod,
+)
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:onepeace:problem:"
+LINGER_S = 5.0
+
+
+def problem_body(error: ServiceError, *, request_id: str, instance: str) -> dict[str, Any]:
+    """The members of a problem; `errors` lists what was wrong, each with its limit and what came instead."""
+    body: dict[str, Any] = {
+        "type": TYPE_PREFIX + error.code,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "instance": instance,
+        "code": error.code,
+        "request_id": request_id,
+    }
+    if isinstance(error, InvalidRequest):
+        only = error.errors[0] if len(error.errors) == 1 else None
+        if only is not None:
+            body["code"], body["type"] = only.code, TYPE_PREFIX + only.code
+        body["errors"] = [input_error_body(item) for item in error.errors]
+    else:
+        body["errors"] = [_details(error, "")]
+    return body
+
+
+def input_error_body(error: ServiceError) -> dict[str, Any]:
+    """One entry of `errors`; also the `error` of an item under `on_error: report`."""
+    return _details(error, error.pointer if isinstance(error, InputError) else "")
+
+
+def _details(error: ServiceError, pointer: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {"pointer": pointer, "code": error.code, "detail": error.detail}
+    entry.update({k: v for k, v in (("limit", error.limit), ("actual", error.actual)) if v is not None})
+    return entry
+
+
+class LingeringResponse(Response):
+    """Answers before the body is read whole, then swallows the rest for a while.
+
+    A client that is still sending would otherwise meet a reset connection instead of the answer.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
+        """Send the answer, discard what still comes, end."""
+        start: Message = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        try:
+            async with asyncio.timeout(LINGER_S):
+                while (message := await receive()).get("more_body"):
+                    if message["type"] == "http.disconnect":
+                        break
+        except TimeoutError:
+            pass
+        await send({"type": "http.response.body", "body": b""})
+
+
+def problem_response(request: Request, error: ServiceError) -> Response:
+    """Render an error for the request that met it."""
+    context: RequestContext | None = request.scope.get("onepeace.context")
+    request_id = context.request_id if context else ""
+    content = orjson.dumps(problem_body(error, request_id=request_id, instance=request.url.path))
+    headers = {}
+    if isinstance(error, Unavailable) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, BodyTooLarge):
+        headers["Connection"] = "close"
+        return LingeringResponse(content, error.status, headers, MEDIA_TYPE)
+    return Response(content, error.status, headers, MEDIA_TYPE)
+
+
+async def handle_service_error(request: Request, error: Exception) -> Response:
+    """For Starlette: known errors."""
+    known = error if isinstance(error, ServiceError) else ServiceError("something went wrong here")
+    request.scope["onepeace.error"] = known
+    return problem_response(request, known)
+
+
+async def handle_http_exception(request: Request, error: Exception) -> Response:
+    """For Starlette: its own 404 and 405."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = (error.headers if isinstance(error, HTTPException) else None) or {}
+    known: RequestError
+    if status == WrongMethod.status:
+        known = WrongMethod(f"this endpoint takes {headers.get('Allow', 'another method')}")
+    elif status == UnknownPath.status:
+        known = UnknownPath("no such endpoint; /docs lists them")
+    else:
+        known = RequestError("the request can't be read")
+    request.scope["onepeace.error"] = known
+    response = problem_response(request, known)
+    response.headers.update(headers)
+    return response

@@ -1,0 +1,188 @@
+"""The JSON of requests: checked by pydantic, shown in `/docs`. Answers stand in `answers.py`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
+
+from service.media.payload import Payload
+from service.usecases.items import AudioItem, FusedItem, ImageItem, Item, MediaItem, TextItem, VectorItem
+
+TAG_PREFIX = "item:"  # marks the discriminator's steps in error locations, which no caller knows
+
+
+def _check_media(value: object) -> object:
+    if not isinstance(value, str | bytes):
+        raise ValueError("Input should be a string: base64 or a data URI")
+    return value
+
+
+Media = Annotated[
+    Payload,
+    PlainValidator(_check_media),
+    WithJsonSchema({"type": "string", "format": "byte", "description": "base64, or a data URI with ;base64"}),
+]
+"""Base64 or a data URI in JSON, the file's bytes in multipart."""
+
+
+class Request(BaseModel):
+    """Unknown fields are refused: a misspelt option must not pass for its default."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Text(Request):
+    """A text; cut to the model's length, which the answer says."""
+
+    text: str
+
+    def item(self, pointer: str) -> TextItem:
+        """The item that stands at `pointer`."""
+        return TextItem(self.text, pointer)
+
+
+class Image(Request):
+    """A picture: JPEG, PNG, WebP, GIF, BMP or TIFF, told by its content."""
+
+    image: Media
+
+    def item(self, pointer: str) -> ImageItem:
+        """The item that stands at `pointer`."""
+        return ImageItem(self.image, pointer)
+
+
+class Audio(Request):
+    """A clip: WAV, FLAC, OGG or MP3, told by its content."""
+
+    audio: Media
+
+    def item(self, pointer: str) -> AudioItem:
+        """The item that stands at `pointer`."""
+        return AudioItem(self.audio, pointer)
+
+
+class Vector(Request):
+    """A vector that the caller has already; `/similarity` only."""
+
+    embedding: list[float] = Field(min_length=1, max_length=65_536)
+    fingerprint: str | None = Field(None, max_length=128, description="of the model that made it")
+
+    def item(self, pointer: str) -> VectorItem:
+        """The item that stands at `pointer`."""
+        return VectorItem(self.embedding, self.fingerprint, pointer)
+
+
+def _kind(value: Any) -> str | None:
+    keys = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
+    return next((TAG_PREFIX + kind for kind in ("text", "image", "audio", "embedding", "parts") if kind in keys), None)
+
+
+TextTag, ImageTag, AudioTag, VectorTag, PartsTag = (
+    Tag(TAG_PREFIX + kind) for kind in ("text", "image", "audio", "embedding", "parts")
+)
+_ONE_OF = Discriminator(
+    _kind,
+    custom_error_type="no_kind",
+    custom_error_message="an item needs one of: text, image, audio, parts (and embedding, in /similarity)",
+)
+Part = Annotated[Annotated[Text, TextTag] | Annotated[Image, ImageTag] | Annotated[Audio, AudioTag], _ONE_OF]
+
+
+class Parts(Request):
+    """Several things in one vector: the normalised weighted sum of the parts' vectors."""
+
+    parts: list[Part] = Field(min_length=1)
+    weights: list[float] | None = Field(None, description="one for each part; all 1 when left out")
+
+    @model_validator(mode="after")
+    def _one_weight_for_each_part(self) -> Parts:
+        if self.weights is not None and len(self.weights) != len(self.parts):
+            raise ValueError(f"{len(self.weights)} weights for {len(self.parts)} parts")
+        return self
+
+    def item(self, pointer: str) -> FusedItem:
+        """The item that stands at `pointer`."""
+        parts: tuple[MediaItem, ...] = tuple(part.item(f"{pointer}/parts/{i}") for i, part in enumerate(self.parts))
+        return FusedItem(parts, tuple(self.weights or [1.0] * len(parts)), pointer)
+
+
+EmbedItem = Annotated[
+    Annotated[Text, TextTag] | Annotated[Image, ImageTag] | Annotated[Audio, AudioTag] | Annotated[Parts, PartsTag],
+    _ONE_OF,
+]
+AnyItem = Annotated[
+    Annotated[Text, TextTag]
+    | Annotated[Image, ImageTag]
+    | Annotated[Audio, AudioTag]
+    | Annotated[Parts, PartsTag]
+    | Annotated[Vector, VectorTag],
+    _ONE_OF,
+]
+
+
+class EmbedRequest(Request):
+    """`POST /embed`."""
+
+    inputs: list[EmbedItem] = Field(min_length=1)
+    encoding: Literal["float"] = Field("float", description="form of the numbers")
+    on_error: Literal["fail", "report"] = Field("fail", description="what one bad item does to its request")
+
+
+class SimilarityRequest(Request):
+    """`POST /similarity`."""
+
+    queries: list[AnyItem] = Field(min_length=1)
+    candidates: list[AnyItem] = Field(min_length=1)
+    probabilities: bool = Field(False, description="also softmax(exp(logit_scale) · cosine) over the candidates")
+
+
+class GroundRequest(Request):
+    """`POST /ground`."""
+
+    image: Media
+    phrases: list[str] = Field(min_length=1)
+
+
+class ClassifyRequest(Request):
+    """`POST /classify`."""
+
+    input: EmbedItem
+    labels: list[str] = Field(min_length=1)
+    template: str | None = Field(None, max_length=1000, description="holds `{}` once, where the label goes")
+
+
+class AudioLabelsRequest(Request):
+    """`POST /audio/labels`."""
+
+    audio: Media
+    top_k: int = Field(5, ge=1, le=10_000)
+
+
+class VqaRequest(Request):
+    """`POST /vqa`."""
+
+    image: Media
+    question: str
+    top_k: int = Field(5, ge=1, le=10_000)
+
+
+class AudioQaRequest(Request):
+    """`POST /audio/qa`."""
+
+    audio: Media
+    question: str
+    candidates: list[str] = Field(min_length=1)
+
+
+class ImagePairRequest(Request):
+    """`POST /image-pair`."""
+
+    image: Media
+    image_2: Media
+    text: str
+
+
+def items_at(models: list[Any], pointer: str) -> list[Item]:
+    """The items of a checked list that stands at `pointer`."""
+    return [model.item(f"{pointer}/{i}") for i, model in enumerate(models)]

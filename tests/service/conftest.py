@@ -1,0 +1,25 @@
+"""One live server with the committed stand-in model, shared by the tests that only ask it things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service.live_server import LiveServer, live_server
+
+REPOSITORY = Path(__file__).parents[2] / "model_repository"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[LiveServer]:
+    with live_server(REPOSITORY, max_body_bytes=8 * 1024 * 1024, max_items=128) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(server: LiveServer) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=60.0) as opened:
+        yield opened

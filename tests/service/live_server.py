@@ -1,0 +1,92 @@
+"""The real server in its own process, over a real socket."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+START_S = 60.0
+
+
+@dataclass(slots=True)
+class LiveServer:
+    """A running `onepeace serve`."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def resident_bytes(self) -> int:
+        """Memory that the server holds now."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError("the kernel tells no VmRSS")
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def raw(self, data: bytes, timeout_s: float = 20.0) -> bytes:
+        """Send bytes as they are and read until the server closes or stays silent."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s) as connection:
+            connection.sendall(data)
+            answer = b""
+            while chunk := connection.recv(65536):
+                answer += chunk
+                if _complete(answer):
+                    break
+            return answer
+
+
+def _complete(answer: bytes) -> bool:
+    head, blank, body = answer.partition(b"\r\n\r\n")
+    for line in head.lower().split(b"\r\n"):
+        if blank and line.startswith(b"content-length:"):
+            return len(body) >= int(line.split(b":")[1])
+    return False
+
+
+@contextmanager
+def live_server(repository: Path, **settings: object) -> Iterator[LiveServer]:
+    """Start the server on a free port, wait until it is ready, stop it at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("ONEPEACE_")}
+    environment |= {f"ONEPEACE_{key.upper()}": str(value) for key, value in settings.items()}
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--model-repository", str(repository)]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    server = LiveServer(process, port)
+    try:
+        wait_until_ready(server)
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until_ready(server: LiveServer) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        if server.process.poll() is not None:
+            raise RuntimeError(f"the server ended with code {server.process.returncode}")
+        try:
+            if httpx.get(server.url + "/health/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise RuntimeError("the server did not get ready")

@@ -1,0 +1,277 @@
+"""Hostile and broken requests over a real socket: a clear error, never a 500, and no memory kept."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.service.live_server import LiveServer
+from tests.service.media_files import clip, encode_clip, encoded, picture
+
+MIB = 1024 * 1024
+LIMIT = 8 * MIB
+JSON = {"Content-Type": "application/json"}
+GOOD_TEXT = {"text": "a cow"}
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> dict[str, object]:
+    """Checks a problem document and returns its first error."""
+    assert answer.status_code == status, answer.text[:500]
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert {"type", "title", "status", "detail", "instance", "code", "request_id", "errors"} <= body.keys()
+    assert body["status"] == status
+    assert body["code"] == code
+    assert len(answer.content) < 16_384
+    first: dict[str, object] = body["errors"][0]
+    return first
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that says its size and then has almost no data."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+
+
+def wav_with_length(length: int) -> bytes:
+    """A good WAV whose header claims another number of bytes."""
+    data = bytearray(clip(1))
+    place = data.index(b"data") + 4
+    data[place : place + 4] = struct.pack("<I", length)
+    return bytes(data)
+
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect width="10" height="10"/></svg>'
+BAD_IMAGES: dict[str, Callable[[], bytes]] = {
+    "0 bytes": lambda: b"",
+    "truncated JPEG": lambda: picture(1, (400, 300), "JPEG")[:4000],
+    "truncated PNG": lambda: picture(1, (400, 300))[:2000],
+    "text named .jpg": lambda: b"this is not a picture at all\n" * 50,
+    "SVG": lambda: SVG,
+    "PDF": lambda: b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer <<>>\n%%EOF",
+    "a sound": lambda: clip(1),
+    "header only": lambda: b"\xff\xd8\xff\xe0",
+}
+BAD_SOUNDS: dict[str, Callable[[], bytes]] = {
+    "0 bytes": lambda: b"",
+    "0 samples": lambda: encode_clip(np.zeros((0, 1))),
+    "NaN samples": lambda: encode_clip(np.full((16_000, 1), np.nan), subtype="FLOAT"),
+    "one infinite sample": lambda: encode_clip(np.r_[np.zeros(8000), np.inf, np.zeros(8000)], subtype="FLOAT"),
+    "text": lambda: b"la la la" * 100,
+    "a picture": lambda: picture(1),
+    "RIFF header only": lambda: b"RIFF\x24\0\0\0WAVEfmt ",
+}
+
+
+@pytest.mark.parametrize("name", BAD_IMAGES)
+def test_bad_pictures_are_refused(client: httpx.Client, name: str) -> None:
+    data = BAD_IMAGES[name]()
+    error = refused(client.post("/embed", files={"image": ("photo.jpg", data)}), 422, "unreadable_image")
+    assert error["pointer"] == "/inputs/0/image"
+    refused(client.post("/embed", json={"inputs": [{"image": encoded(data)}]}), 422, "unreadable_image")
+
+
+@pytest.mark.parametrize("name", BAD_SOUNDS)
+def test_bad_sounds_are_refused(client: httpx.Client, name: str) -> None:
+    data = BAD_SOUNDS[name]()
+    for path in ("/embed", "/audio/labels"):
+        refused(client.post(path, files={"audio": ("clip.wav", data)}), 422, "unreadable_audio")
+
+
+def test_a_huge_picture_is_refused_by_its_header(client: httpx.Client, server: LiveServer) -> None:
+    before = server.resident_bytes()
+    answer = client.post("/embed", files={"image": ("x.png", png_header(50_000, 50_000))})
+    error = refused(answer, 422, "image_too_large")
+    assert error["actual"] == 2_500_000_000
+    assert error["limit"] == client.get("/info").json()["limits"]["max_pixels"]
+    assert server.resident_bytes() - before < 32 * MIB
+
+
+def test_an_hour_of_silence_is_refused_by_its_header(client: httpx.Client, server: LiveServer) -> None:
+    data = encode_clip(np.zeros(3600 * 16_000, dtype=np.int16), form="FLAC")
+    assert len(data) < LIMIT
+    before = server.resident_bytes()
+    error = refused(client.post("/embed", files={"audio": ("x.flac", data)}), 422, "audio_too_long")
+    assert error["actual"] == 3600
+    assert server.resident_bytes() - before < 32 * MIB
+
+
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFFFF0, 100_000_000])
+def test_a_wav_whose_header_claims_too_much_is_decoded_as_far_as_it_goes(client: httpx.Client, length: int) -> None:
+    good = client.post("/embed", files={"audio": ("x.wav", clip(1))}).json()["data"][0]
+    answer = client.post("/embed", files={"audio": ("x.wav", wav_with_length(length))})
+    assert answer.status_code == 200, answer.text
+    np.testing.assert_allclose(answer.json()["data"][0]["embedding"], good["embedding"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "malformed_body"),
+        (b"{", 400, "malformed_body"),
+        (b"\xff\xfe", 400, "malformed_body"),
+        (b"[" * 20_000 + b"]" * 20_000, 400, "malformed_body"),
+        (b'{"inputs":' * 20_000, 400, "malformed_body"),
+        (b'{"inputs": [{"text": "\\ud800"}]}', 400, "malformed_body"),
+        (b'{"inputs": [{"text": "x", "weight": NaN}]}', 400, "malformed_body"),
+        (b"[]", 422, "invalid_field"),
+        (b"null", 422, "invalid_field"),
+        (b"{}", 422, "invalid_field"),
+        (b'{"inputs": []}', 422, "invalid_field"),
+        (b'{"inputs": {}}', 422, "invalid_field"),
+        (b'{"inputs": [{}]}', 422, "invalid_field"),
+        (b'{"inputs": ["text"]}', 422, "invalid_field"),
+        (b'{"inputs": [{"text": 5}]}', 422, "invalid_field"),
+        (b'{"inputs": [{"text": null}]}', 422, "invalid_field"),
+        (b'{"inputs": [{"text": "x", "colour": "red"}]}', 422, "invalid_field"),
+        (b'{"inputs": [{"text": "x"}], "normalise": true}', 422, "invalid_field"),
+        (b'{"inputs": [{"text": "x"}], "encoding": "morse"}', 422, "invalid_field"),
+        (b'{"inputs": [{"text": "x", "image": ""}]}', 422, "invalid_field"),
+        (b'{"inputs": [{"parts": []}]}', 422, "invalid_field"),
+        (b'{"inputs": [{"parts": [{"text": "x"}], "weights": [1, 2]}]}', 422, "invalid_field"),
+        (b'{"inputs": [{"parts": [{"parts": [{"text": "x"}]}]}]}', 422, "invalid_field"),
+        (b'{"inputs": [{"embedding": [1.0]}]}', 422, "invalid_field"),
+        (b'{"inputs": [{"image": "not base64!"}]}', 422, "invalid_base64"),
+        (b'{"inputs": [{"audio": "QUJD="}]}', 422, "invalid_base64"),
+        (b'{"inputs": [{"image": "data:image/png,abc"}]}', 422, "invalid_base64"),
+    ],
+)
+def test_bad_json_is_refused(client: httpx.Client, body: bytes, status: int, code: str) -> None:
+    refused(client.post("/embed", content=body, headers=JSON), status, code)
+
+
+def test_an_unknown_field_is_named(client: httpx.Client) -> None:
+    answer = client.post("/embed", json={"inputs": [GOOD_TEXT, {"text": "x", "colour": "red"}]})
+    assert refused(answer, 422, "invalid_field")["pointer"] == "/inputs/1/colour"
+
+
+def test_a_text_of_one_megabyte_is_refused(client: httpx.Client) -> None:
+    error = refused(client.post("/embed", json={"inputs": [{"text": "x" * 1_000_000}]}), 422, "invalid_text")
+    assert error["limit"] == client.get("/info").json()["limits"]["max_text_bytes"]
+    assert error["actual"] == 1_000_000
+
+
+def test_nul_bytes_are_text_like_any_other(client: httpx.Client) -> None:
+    answer = client.post("/embed", json={"inputs": [{"text": "a\0b"}, {"text": "\0"}]})
+    assert answer.status_code == 200
+
+
+def test_lone_surrogates_are_refused_in_multipart_too(client: httpx.Client) -> None:
+    refused(client.post("/embed", files=[("text", (None, b"\xed\xa0\x80"))]), 422, "invalid_text")
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"1e999", b"null"])
+def test_vectors_that_are_not_finite_are_refused(client: httpx.Client, number: bytes) -> None:
+    dimensions = client.get("/info").json()["dimensions"]
+    vector = b",".join([number] + [b"0.1"] * (dimensions - 1))
+    body = b'{"queries": [{"embedding": [' + vector + b']}], "candidates": [{"text": "x"}]}'
+    answer = client.post("/similarity", content=body, headers=JSON)
+    assert answer.status_code in (400, 422)
+    assert answer.json()["code"] in ("malformed_body", "invalid_field")
+
+
+@pytest.mark.parametrize("vector", [[0.0], [1.0, 2.0], "zero", "huge"])
+def test_vectors_of_a_wrong_shape_are_refused(client: httpx.Client, vector: object) -> None:
+    dimensions = client.get("/info").json()["dimensions"]
+    numbers = {"zero": [0.0] * dimensions, "huge": [1e308] * dimensions}.get(str(vector), vector)
+    body = {"queries": [{"embedding": numbers}], "candidates": [GOOD_TEXT]}
+    refused(client.post("/similarity", json=body), 422, "invalid_field")
+
+
+def test_ten_thousand_items_are_refused_at_once(client: httpx.Client) -> None:
+    error = refused(client.post("/embed", json={"inputs": [GOOD_TEXT] * 10_000}), 422, "too_many_items")
+    assert (error["limit"], error["actual"]) == (128, 10_000)
+    fused = {"parts": [GOOD_TEXT] * 10_000}
+    refused(client.post("/embed", json={"inputs": [fused]}), 422, "too_many_items")
+    fields = [("text", (None, "x"))] * 10_000
+    refused(client.post("/embed", files=fields), 422, "too_many_items")
+    refused(client.post("/classify", json={"input": fused, "labels": ["x"]}), 422, "too_many_items")
+
+
+@pytest.mark.parametrize("path", ["/embed", "/similarity", "/ground", "/classify", "/audio/labels"])
+def test_every_endpoint_refuses_an_empty_body_and_a_wrong_type(client: httpx.Client, path: str) -> None:
+    refused(client.post(path, content=b"", headers=JSON), 400, "malformed_body")
+    refused(client.post(path, content=b"hello", headers={"Content-Type": "text/plain"}), 415, "unsupported_media_type")
+    refused(client.post(path), 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no boundary here",
+        b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nhello',
+        b"--x\r\n\r\nhello\r\n--x--\r\n",
+        b'--x\r\nContent-Disposition: form-data; name="' + b"a" * 100_000 + b'"\r\n\r\nhello\r\n--x--\r\n',
+    ],
+    ids=["empty", "no boundary", "cut off", "no name", "long header"],
+)
+def test_broken_multipart_is_refused(client: httpx.Client, body: bytes) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    refused(client.post("/embed", content=body, headers=headers), 400, "malformed_body")
+
+
+def test_a_single_field_may_stand_only_once(client: httpx.Client) -> None:
+    fields = [("image", ("x", picture(1))), ("image", ("y", picture(2))), ("phrase", (None, "x"))]
+    refused(client.post("/ground", files=fields), 422, "invalid_field")
+
+
+def test_a_body_over_the_limit_is_refused_by_its_content_length(client: httpx.Client, server: LiveServer) -> None:
+    before = server.resident_bytes()
+    answer = client.post("/embed", content=b"x" * (LIMIT + 1), headers=JSON)
+    error = refused(answer, 413, "body_too_large")
+    assert (error["limit"], error["actual"]) == (LIMIT, LIMIT + 1)
+    head = b"POST /embed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n"
+    assert b" 413 " in server.raw(head)[:20]
+    assert server.resident_bytes() - before < 32 * MIB
+
+
+def test_a_body_over_the_limit_without_content_length_is_refused(client: httpx.Client, server: LiveServer) -> None:
+    def chunks() -> object:
+        for _ in range(LIMIT // MIB + 8):
+            yield b"x" * MIB
+
+    before = server.resident_bytes()
+    refused(client.post("/embed", content=chunks(), headers=JSON), 413, "body_too_large")
+    assert server.resident_bytes() - before < LIMIT + 32 * MIB
+
+
+def test_a_body_that_is_cut_off_harms_nobody(client: httpx.Client, server: LiveServer) -> None:
+    import socket
+
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(
+            b"POST /embed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+    assert client.post("/embed", json={"inputs": [GOOD_TEXT]}).status_code == 200
+
+
+def test_bad_requests_leave_no_memory_behind(client: httpx.Client, server: LiveServer) -> None:
+    bodies = [
+        {"files": {"image": ("x.png", png_header(50_000, 50_000))}},
+        {"files": {"image": ("x.jpg", BAD_IMAGES["truncated JPEG"]())}},
+        {"files": {"audio": ("x.wav", BAD_SOUNDS["NaN samples"]())}},
+        {"content": b"[" * 20_000, "headers": JSON},
+        {"json": {"inputs": [{"text": "x" * 100_000}]}},
+        {"json": {"inputs": [{"image": "A" * 1_000_000}]}},
+    ]
+
+    def send_all(times: int) -> None:
+        for _ in range(times):
+            for body in bodies:
+                answer = client.post("/embed", **body)  # type: ignore[arg-type]
+                assert 400 <= answer.status_code < 500
+
+    send_all(10)
+    before = server.resident_bytes()
+    send_all(60)
+    assert server.resident_bytes() - before < 16 * MIB
