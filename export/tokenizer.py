@@ -17,7 +17,9 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from export.unicode_classes import case_ignorable, cased, class_body, code_points, matching
-from export.vocabulary import END, SPECIALS, byte_characters, read_vocabulary
+from export.vocabulary import END, SPECIALS, TokenizerError, byte_characters, read_vocabulary
+
+__all__ = ["TokenizerError", "build_tokenizer", "text_normalizer", "text_pre_tokenizer"]
 
 
 def build_tokenizer(bpe_dir: Path, max_ids: int = 70) -> Tokenizer:
