@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
 from service.settings import Settings
-from tests.service.conftest import REPOSITORY
+from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer
 from tests.service.media_files import clip, encoded, picture
 
@@ -22,8 +23,6 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_embed_gives_what_the_server_gives(tmp_path: Path, server: LiveServer) -> None:
-    import httpx
-
     (tmp_path / "a.png").write_bytes(picture(1))
     (tmp_path / "b.wav").write_bytes(clip(1))
     result = run(

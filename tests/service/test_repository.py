@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.repository import RepositoryError, read_config, read_repository, space_fingerprint, write_config
-from tests.service.conftest import REPOSITORY
+from tests.repository import REPOSITORY
 
 
 @pytest.fixture
