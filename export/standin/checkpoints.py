@@ -15,10 +15,13 @@ from export.one_peace.random_checkpoint import RELEASED_STRIDES, random_config, 
 from export.standin.vocabulary import write_vocabulary
 
 LABELS_FILE = Path(__file__).with_name("audio_labels.txt")
-ENCODER = EncoderConfig(dim=128, ffn_dim=384, layers=3, heads=2)
+# Small enough for a repository of 20 MB, of which position biases take a third.
+ENCODER = EncoderConfig(dim=128, ffn_dim=256, layers=3, heads=2)
+HEAD_ENCODER = EncoderConfig(dim=64, ffn_dim=192, layers=3, heads=2)  # of grounding and audio labels
 BUCKETS = (256, 16, 512)  # text, side of the learned image grid, audio: as released
 AUDIO_CHANNELS = 64
-IMAGE_SIZE, GROUNDING_IMAGE_SIZE = 256, 384  # pixels, as released
+IMAGE_SIZE = 256  # pixels, as released
+GROUNDING_IMAGE_SIZE = 224  # pixels; as released, another size than that of the learned grid
 
 # Factors on the random weights, by parts of their released names; the first match counts. Found by trial: without
 # them all sounds have cosines above 0.95, because positions and biases, equal for all inputs, outweigh the content.
@@ -66,7 +69,7 @@ def _scaled(name: str, weight: Tensor) -> Tensor:
 
 def _config(vocabulary_size: int, head_type: str, head: HeadConfig | None = None) -> ModelConfig:
     config = random_config(
-        ENCODER,
+        ENCODER if head is None else HEAD_ENCODER,
         head_type=head_type,
         head=head,
         vocabulary_size=vocabulary_size,
