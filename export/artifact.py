@@ -85,7 +85,7 @@ def write_model(folder: Path, graph: ir.Model, source: Source) -> None:
         **sizes,
     )
     (folder / CARD_FILE).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    write_config(triton_config(card, source.config), folder / CONFIG_FILE)
+    write_config(triton_config(card), folder / CONFIG_FILE)
     _write_warmup(folder, card)
 
 
@@ -132,7 +132,7 @@ def card_sizes(name: str, source: Source) -> dict[str, Any]:
     return sizes
 
 
-def triton_config(card: ModelCard, config: ModelConfig) -> Any:
+def triton_config(card: ModelCard) -> Any:
     """The `ModelConfig` message of a model: tensors, batching, warm-up and our batcher's length buckets."""
     contract = CONTRACTS[card.model]
     message = model_config_pb2.ModelConfig(
@@ -142,16 +142,16 @@ def triton_config(card: ModelCard, config: ModelConfig) -> Any:
         max_batch_size=MAX_BATCH_SIZES.get(card.model, DEFAULT_MAX_BATCH_SIZE),
     )
     for tensor in contract.inputs:
-        message.input.add(name=tensor.name, data_type=f"TYPE_{tensor.data_type}", dims=_dims(tensor, card, config))
+        message.input.add(name=tensor.name, data_type=f"TYPE_{tensor.data_type}", dims=_dims(tensor, card))
     output = contract.output
-    message.output.add(name=output.name, data_type=f"TYPE_{output.data_type}", dims=_dims(output, card, config))
+    message.output.add(name=output.name, data_type=f"TYPE_{output.data_type}", dims=_dims(output, card))
     message.dynamic_batching.max_queue_delay_microseconds = MAX_QUEUE_DELAY_US
     message.instance_group.add(count=1)
     message.parameters["fingerprint"].string_value = card.fingerprint
     if buckets := length_buckets(card):
         message.parameters["length_buckets"].string_value = ",".join(map(str, buckets))
     for rows in (1, message.max_batch_size):
-        _add_warmup(message, rows, card, config)
+        _add_warmup(message, rows, card)
     return message
 
 
@@ -165,16 +165,16 @@ def length_buckets(card: ModelCard) -> tuple[int, ...]:
     return ()
 
 
-def _dims(tensor: Tensor, card: ModelCard, config: ModelConfig) -> list[int]:
+def _dims(tensor: Tensor, card: ModelCard) -> list[int]:
     letters = {"S": card.image_size, "D": card.embedding_dim, "C": card.num_labels}
     return [int(dim if isinstance(dim, int) else letters[dim] or 0) for dim in tensor.dims]
 
 
-def _add_warmup(message: Any, rows: int, card: ModelCard, config: ModelConfig) -> None:
+def _add_warmup(message: Any, rows: int, card: ModelCard) -> None:
     warmup = message.model_warmup.add(name=f"rows_{rows}", batch_size=rows)
     lengths = {"tokens": min(TOKEN_BUCKETS[1], card.max_tokens or 0), "waveform": _warmup_samples(card)}
     for tensor in CONTRACTS[card.model].inputs:
-        dims = [lengths.get(tensor.name, 0) if dim == -1 else dim for dim in _dims(tensor, card, config)]
+        dims = [lengths.get(tensor.name, 0) if dim == -1 else dim for dim in _dims(tensor, card)]
         entry = warmup.inputs[tensor.name]
         entry.data_type = getattr(model_config_pb2, f"TYPE_{tensor.data_type}")
         entry.dims.extend(dims)

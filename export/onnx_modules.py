@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from export.one_peace.audio_adapter import max_frames
 from export.one_peace.config import ModelConfig
-from export.one_peace.encoder import EncoderLayer
+from export.one_peace.encoder import EncoderLayer, FeedForward
 from export.one_peace.model import OnePeace
 from export.one_peace.positions import ImageBias, PositionBias, SequenceBias
 
@@ -96,13 +96,14 @@ def prepare_for_tracing(model: OnePeace, *, fold_gains: bool) -> None:
     Folding saves two multiplications in every layer; in half precision it would round small gains away.
     """
     model.requires_grad_(False)
-    for layer in model.encoder.layers:
+    for layer in [module for module in model.modules() if isinstance(module, EncoderLayer)]:
         layer.attention.attend = OnnxAttention(model.config.encoder.heads)
         if fold_gains:
             _fold_gains(layer)
     for modality, adapter in model.adapters.items():
-        if adapter.position_bias is not None:
-            adapter.position_bias = _frozen_bias(adapter.position_bias, _longest(modality, model.config))
+        bias = adapter.position_bias
+        if isinstance(bias, PositionBias):
+            adapter.position_bias = _frozen_bias(bias, _longest(modality, model.config))
 
 
 def _frozen_bias(bias: PositionBias, longest: int) -> nn.Module:
@@ -128,7 +129,7 @@ def _fold_gains(layer: EncoderLayer) -> None:
         _scale_outputs(layer.attention.output, layer.attention_gain)
         layer.attention_gain = None
     if layer.ffn_gain is not None:
-        for ffn in layer.ffns.values():
+        for ffn in [module for module in layer.modules() if isinstance(module, FeedForward)]:
             _scale_outputs(ffn.down, layer.ffn_gain)
         layer.ffn_gain = None
 

@@ -31,9 +31,9 @@ def quantize_weights(model: ir.Model) -> None:
 def store_bfloat16(model: ir.Model) -> None:
     """Store every large float32 weight as bfloat16 and widen it before use, in place."""
     for weight in list(model.graph.initializers.values()):
-        if weight.dtype == ir.DataType.FLOAT and weight.const_value is not None:
-            if weight.const_value.size >= MIN_ELEMENTS:
-                _narrow(model, weight, ir.DataType.BFLOAT16)
+        tensor = weight.const_value
+        if tensor is not None and tensor.dtype == ir.DataType.FLOAT and tensor.size >= MIN_ELEMENTS:
+            _narrow(model, weight, ir.DataType.BFLOAT16)
 
 
 def quantize_blocks(matrix: NDArray[np.float32], block: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -49,7 +49,7 @@ def quantize_blocks(matrix: NDArray[np.float32], block: int) -> tuple[NDArray[np
 
 
 def _quantize(model: ir.Model, node: ir.Node, weight: ir.Value) -> None:
-    matrix = weight.const_value.numpy()  # [K, N]
+    matrix = _tensor(weight).numpy()  # [K, N]
     block = next((size for size in BLOCK_SIZES if matrix.shape[0] % size == 0), None)
     if block is None:
         return
@@ -61,17 +61,17 @@ def _quantize(model: ir.Model, node: ir.Node, weight: ir.Value) -> None:
     attributes = {"K": matrix.shape[0], "N": matrix.shape[1], "bits": 8, "block_size": block}
     quantized = ir.node("MatMulNBits", [node.inputs[0], *stored], attributes, domain="com.microsoft", name=node.name)
     output = quantized.outputs[0]
-    output.name, output.shape, output.dtype = node.outputs[0].name, node.outputs[0].shape, node.outputs[0].dtype
+    output.name, output.shape, output.type = node.outputs[0].name, node.outputs[0].shape, node.outputs[0].type
     model.graph.insert_before(node, quantized)
     ir.convenience.replace_all_uses_with(node.outputs[0], output)
     model.graph.remove(node, safe=True)
     if not weight.uses():
-        del model.graph.initializers[weight.name]
+        del model.graph.initializers[str(weight.name)]
 
 
 def _narrow(model: ir.Model, weight: ir.Value, dtype: ir.DataType) -> None:
     """Store `weight` as `dtype`; what reads it reads a float32 copy, and a gathered table is widened after."""
-    name, tensor = weight.name, weight.const_value
+    name, tensor = str(weight.name), _tensor(weight)
     numpy_type = np.float16 if dtype == ir.DataType.FLOAT16 else ml_dtypes.bfloat16
     del model.graph.initializers[name]
     narrow = _register(model, f"{name}_{dtype.name.lower()}", tensor.numpy().astype(numpy_type), dtype)
@@ -104,6 +104,12 @@ def _register(model: ir.Model, name: str, values: NDArray[np.generic], dtype: ir
     value = ir.Value(name=name, const_value=tensor, shape=tensor.shape, type=ir.TensorType(tensor.dtype))
     model.graph.register_initializer(value)
     return value
+
+
+def _tensor(value: ir.Value) -> ir.TensorProtocol:
+    if value.const_value is None:
+        raise ValueError(f"'{value.name}' is not stored in the graph")
+    return value.const_value
 
 
 def _is_matrix(value: ir.Value) -> bool:

@@ -76,7 +76,8 @@ def trace(name: str, model: EmbeddingModel | ClassifyModel) -> ir.Model:
             dynamo=True,
             verbose=False,
         )
-    assert program is not None
+    if program is None:
+        raise RuntimeError("the tracer gave no program")
     graph = program.model
     _name_output(graph, contract.output.name)
     _name_axes(graph, [tensor.dims for tensor in contract.inputs])
@@ -116,10 +117,11 @@ def _name_output(model: ir.Model, name: str) -> None:
 
 def _name_axes(model: ir.Model, dims: list[tuple[int | str, ...]]) -> None:
     for value, sizes in zip(model.graph.inputs, dims, strict=True):
-        shape = [size if value.shape is None else value.shape[axis] for axis, size in enumerate(sizes, 1)]
-        value.shape = ir.Shape(
-            ["B", *(f"{value.name}_length" if size == -1 else shape[i] for i, size in enumerate(sizes))]
-        )
+        traced = [] if value.shape is None else list(value.shape.dims)
+        named: list[str | int] = ["B"]
+        for size, axis in zip(sizes, traced[1:], strict=True):
+            named.append(axis if isinstance(axis, int) and size != -1 else f"{value.name}_length")
+        value.shape = ir.Shape(named)
 
 
 def _store_transposed(model: ir.Model) -> None:
@@ -130,22 +132,22 @@ def _store_transposed(model: ir.Model) -> None:
             continue
         if not weight.is_initializer() or weight.shape is None or len(weight.shape) != 2:
             continue
-        stored = ir.Value(name=f"{weight.name}_transposed", const_value=_transposed(weight.const_value))
-        stored.shape, stored.dtype = stored.const_value.shape, stored.const_value.dtype
+        tensor = _transposed(weight.const_value)
+        stored = ir.Value(name=f"{weight.name}_transposed", const_value=tensor)
+        stored.shape, stored.dtype = tensor.shape, tensor.dtype
         model.graph.register_initializer(stored)
         ir.convenience.replace_all_uses_with(node.outputs[0], stored)
         model.graph.remove(node, safe=True)
         if not weight.uses():
-            del model.graph.initializers[weight.name]
+            del model.graph.initializers[str(weight.name)]
 
 
 def _transposed(tensor: ir.TensorProtocol) -> ir.LazyTensor:
     """`tensor` transposed when it is written, so that no second copy of all weights lies in memory."""
-    rows, columns = tensor.shape
     return ir.LazyTensor(
         lambda: ir.Tensor(tensor.numpy().T.copy(), dtype=tensor.dtype),
         dtype=tensor.dtype,
-        shape=ir.Shape([columns, rows]),
+        shape=ir.Shape(reversed([int(size) for size in tensor.numpy().shape])),
     )
 
 

@@ -87,7 +87,8 @@ def random_cases(name: str, config: ModelConfig) -> Iterator[dict[str, NDArray[n
     size = config.image.image_size
     for rows, ids, seconds in CASES:
         tokens = generator.integers(4, config.text.vocabulary_size, (rows, min(ids, config.max_text_tokens + 1)))
-        samples = np.linspace(SAMPLE_RATE_HZ, int(seconds * SAMPLE_RATE_HZ), rows).astype(np.int64)[::-1, None]
+        samples = np.linspace(SAMPLE_RATE_HZ, int(seconds * SAMPLE_RATE_HZ), rows).astype(np.int64)
+        samples = np.flip(samples).reshape(rows, 1).copy()
         waveform = generator.standard_normal((rows, int(samples.max())), dtype=np.float32)
         for row in range(1, rows):
             tokens[row, max(1, tokens.shape[1] * row // rows) :] = PAD_TOKEN
@@ -98,7 +99,7 @@ def random_cases(name: str, config: ModelConfig) -> Iterator[dict[str, NDArray[n
             "pixels": pixels[0],
             "pixels_2": pixels[1],
             "waveform": waveform,
-            "num_samples": np.ascontiguousarray(samples),
+            "num_samples": samples,
         }
         yield {tensor.name: values[tensor.name] for tensor in CONTRACTS[name].inputs}
 
