@@ -9,7 +9,6 @@ import re
 import time
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
@@ -21,9 +20,9 @@ from service.runtime import Runtime
 from service.wire.problem import problem_response
 
 logger = logging.getLogger(__name__)
-REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,128}")
-TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-DISCONNECT_WATCH_AFTER_S = 0.02
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
+TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+DISCONNECT_WATCH_AFTER_S = 0.1
 """A request that takes longer is dropped when its caller goes away; shorter ones aren't worth the watch."""
 CLIENT_CLOSED_REQUEST = 499
 
@@ -45,13 +44,13 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        context = RequestContext(_request_id(headers.get("x-request-id")))
+        headers = dict(scope["headers"])
+        context = RequestContext(_request_id(headers.get(b"x-request-id")), headers)
         scope["onepeace.context"] = context
-        traceparent = headers.get("traceparent", "")
-        outgoing = [("x-request-id", context.request_id)]
-        if TRACEPARENT.fullmatch(traceparent):
-            outgoing.append(("traceparent", traceparent))
+        outgoing = [(b"x-request-id", context.request_id.encode())]
+        traceparent = headers.get(b"traceparent")
+        if traceparent is not None and TRACEPARENT.fullmatch(traceparent):
+            outgoing.append((b"traceparent", traceparent))
         exchange = _Exchange(context, receive, send, outgoing, self._runtime.lifecycle)
         self._metrics.in_flight.inc()
         try:
@@ -120,7 +119,7 @@ class _Exchange:
         context: RequestContext,
         receive: Receive,
         send: Send,
-        headers: list[tuple[str, str]],
+        headers: list[tuple[bytes, bytes]],
         lifecycle: Lifecycle,
     ) -> None:
         self._context, self._receive, self._send = context, receive, send
@@ -139,14 +138,12 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in self._headers:
-                headers[name] = value
             timing = ", ".join(f"{stage};dur={s * 1000:.2f}" for stage, s in self._context.stages.items() if s)
             if timing:
-                headers["server-timing"] = timing
+                self._headers.append((b"server-timing", timing.encode()))
             if self._lifecycle.draining:
-                headers["connection"] = "close"
+                self._headers.append((b"connection", b"close"))
+            message["headers"] = [*message["headers"], *self._headers]
         await self._send(message)
 
     def watch(self, task: asyncio.Task[None]) -> None:
@@ -176,5 +173,5 @@ async def _answer(endpoint: LeanEndpoint, request: Request, exchange: _Exchange)
     await response(request.scope, exchange.receive, exchange.send)
 
 
-def _request_id(given: str | None) -> str:
-    return given if given is not None and REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+def _request_id(given: bytes | None) -> str:
+    return given.decode() if given is not None and REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
