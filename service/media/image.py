@@ -74,10 +74,10 @@ def _decode(data: bytes, size: int, max_pixels: int) -> DecodedImage:
     file, orientation = _read_header(data)
     _check_size(file, max_pixels)
     image, filled = decode_jpeg(file, size) if file.format == "JPEG" else _decode_with_pillow(file)
-    square = image.resize((size, size), Image.Resampling.BICUBIC, box=(0, 0, *filled))
-    upright = _turn(np.asarray(square), orientation)
+    on_its_side = orientation >= 5
+    upright = _flip(np.asarray(_resize(image, filled, size, on_its_side=on_its_side)), orientation)
     planes = upright.transpose(2, 0, 1)[:3] if upright.ndim == 3 else np.broadcast_to(upright, (3, size, size))
-    width, height = (file.height, file.width) if orientation >= 5 else (file.width, file.height)
+    width, height = (file.height, file.width) if on_its_side else (file.width, file.height)
     return DecodedImage(np.ascontiguousarray(planes), width, height)
 
 
@@ -138,10 +138,19 @@ def _to_eight_bits(image: Image.Image, file: image_file.ImageFile) -> Image.Imag
     return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
 
-def _turn(square: Pixels, orientation: int) -> Pixels:
-    """Turn S × S [× channels] upright (EXIF orientation, CIPA DC-008); done after resizing, on few pixels."""
-    if orientation in (5, 6, 7, 8):
-        square = square.swapaxes(0, 1)
+def _resize(image: Image.Image, filled: tuple[float, float], size: int, *, on_its_side: bool) -> Image.Image:
+    """The `filled` part of the picture as S × S.
+
+    Pillow resizes in two passes and clips to [0, 255] in between, so that their order shows at hard edges: a picture
+    that stands on its side must be transposed before. The flips wait until there are fewer pixels.
+    """
+    if on_its_side:
+        image, filled = image.transpose(Image.Transpose.TRANSPOSE), filled[::-1]
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=(0, 0, *filled))
+
+
+def _flip(square: Pixels, orientation: int) -> Pixels:
+    """The flips of an EXIF orientation (CIPA DC-008, 4.6.5.1.6), on S × S [× channels]; 5 to 8 come transposed."""
     if orientation in (3, 4, 7, 8):
         square = square[::-1]
     if orientation in (2, 3, 6, 7):
