@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 
@@ -22,11 +21,15 @@ class Stages:
 
 @dataclass(slots=True)
 class RequestContext:
-    """Created by the middleware, read by handlers and use cases. `headers`: lower-case names, as ASGI gives them."""
+    """Created by the middleware, read by handlers and use cases.
+
+    `headers` has lower-case names, as ASGI gives them; `started_s` and `body_read_s` are the event loop's time.
+    """
 
     request_id: str
     headers: dict[bytes, bytes]
-    started_s: float = field(default_factory=time.perf_counter)
+    started_s: float
+    body_read_s: float | None = None
     stages: Stages = field(default_factory=Stages)
     held_bytes: int = 0
     held_items: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -79,9 +80,9 @@ class Metrics:
         self.positions.labels(report.model).inc(report.positions)
         self.padding.labels(report.model).inc(report.padding)
 
-    def queue_changed(self, model: str, depth: int) -> None:
-        """Rows came or went; see `BatchObserver`."""
-        self.queue_depth.labels(model).set(depth)
+    def watch_queue(self, model: str, depth: Callable[[], int]) -> None:
+        """Ask for a queue's depth whenever the metrics are read."""
+        self.queue_depth.labels(model).set_function(depth)
 
     def render(self) -> bytes:
         """The text exposition format."""

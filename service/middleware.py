@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import re
-import time
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -17,13 +16,12 @@ from service.errors import ServiceError
 from service.lifecycle import Lifecycle
 from service.routes.lean import LeanEndpoint
 from service.runtime import Runtime
+from service.watchdog import Watchdog
 from service.wire.problem import problem_response
 
 logger = logging.getLogger(__name__)
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
 TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-DISCONNECT_WATCH_AFTER_S = 0.1
-"""A request that takes longer is dropped when its caller goes away; shorter ones aren't worth the watch."""
 CLIENT_CLOSED_REQUEST = 499
 
 
@@ -45,7 +43,8 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        context = RequestContext(_request_id(headers.get(b"x-request-id")), headers)
+        started_s = asyncio.get_running_loop().time()
+        context = RequestContext(_request_id(headers.get(b"x-request-id")), headers, started_s)
         scope["onepeace.context"] = context
         outgoing = [(b"x-request-id", context.request_id.encode())]
         traceparent = headers.get(b"traceparent")
@@ -62,7 +61,8 @@ class RequestMiddleware:
         task = asyncio.current_task()
         if task is None:  # can't be inside a coroutine
             raise RuntimeError("no running task")
-        watch = asyncio.get_running_loop().call_later(DISCONNECT_WATCH_AFTER_S, exchange.watch, task)
+        watchdog = Watchdog(exchange.context, task, exchange.receive, self._runtime.settings)
+        exchange.watchdog = watchdog
         try:
             endpoint = self._endpoints.get((scope["method"], scope["path"]))
             if endpoint is None:
@@ -72,18 +72,20 @@ class RequestMiddleware:
                 scope["onepeace.endpoint"] = scope["path"]
                 await _answer(endpoint, Request(scope, exchange.receive), exchange)
         except asyncio.CancelledError:
-            if not exchange.caller_left:
+            if not watchdog.barked:
                 raise
             task.uncancel()
+            if watchdog.verdict is not None:
+                response = problem_response(Request(scope, exchange.receive), watchdog.verdict)
+                await response(scope, exchange.receive, exchange.send)
         finally:
-            watch.cancel()
-            exchange.stop_watch()
+            watchdog.stop()
 
     def _end(self, scope: Scope, context: RequestContext, status: int) -> None:
         self._metrics.in_flight.dec()
         self._admission.release(context)
         endpoint = scope.get("onepeace.endpoint", "other")
-        duration_s = time.perf_counter() - context.started_s
+        duration_s = asyncio.get_running_loop().time() - context.started_s
         self._metrics.request_ended(endpoint, status, duration_s, context.stages)
         error = scope.get("onepeace.error")
         if isinstance(error, ServiceError):
@@ -102,17 +104,7 @@ class RequestMiddleware:
 class _Exchange:
     """One request's receive and send, with what the middleware adds to them."""
 
-    __slots__ = (
-        "_body_read",
-        "_context",
-        "_headers",
-        "_lifecycle",
-        "_receive",
-        "_send",
-        "_watcher",
-        "caller_left",
-        "status",
-    )
+    __slots__ = ("_headers", "_lifecycle", "_send", "context", "receive", "status", "watchdog")
 
     def __init__(
         self,
@@ -122,44 +114,23 @@ class _Exchange:
         headers: list[tuple[bytes, bytes]],
         lifecycle: Lifecycle,
     ) -> None:
-        self._context, self._receive, self._send = context, receive, send
+        self.context, self.receive, self._send = context, receive, send
         self._headers, self._lifecycle = headers, lifecycle
-        self._watcher: asyncio.Task[None] | None = None
+        self.watchdog: Watchdog | None = None
         self.status = 0
-        self._body_read = asyncio.Event()
-        self.caller_left = False
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        if not message.get("more_body"):
-            self._body_read.set()
-        return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            if self.watchdog is not None:
+                self.watchdog.stop()
             self.status = message["status"]
-            timing = ", ".join(f"{stage};dur={s * 1000:.2f}" for stage, s in self._context.stages.items() if s)
-            if timing:
+            stages = self.context.stages.items()
+            if timing := ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in stages if seconds):
                 self._headers.append((b"server-timing", timing.encode()))
             if self._lifecycle.draining:
                 self._headers.append((b"connection", b"close"))
             message["headers"] = [*message["headers"], *self._headers]
         await self._send(message)
-
-    def watch(self, task: asyncio.Task[None]) -> None:
-        """From now on, cancel the request when its caller goes away."""
-        self._watcher = asyncio.get_running_loop().create_task(self._cancel_on_disconnect(task))
-
-    async def _cancel_on_disconnect(self, task: asyncio.Task[None]) -> None:
-        await self._body_read.wait()  # until then the handler itself reads, and sees a disconnect
-        message = await self._receive()
-        if message["type"] == "http.disconnect" and not self.status:
-            self.caller_left = True
-            task.cancel()
-
-    def stop_watch(self) -> None:
-        if self._watcher is not None:
-            self._watcher.cancel()
 
 
 async def _answer(endpoint: LeanEndpoint, request: Request, exchange: _Exchange) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -14,7 +12,7 @@ from service.admission import Admission
 from service.context import RequestContext
 from service.engine.onnx import OnnxEngine
 from service.engine.protocol import Engine
-from service.errors import DeadlineExceeded, NotReady
+from service.errors import NotReady
 from service.lifecycle import Lifecycle, State
 from service.metrics import Metrics
 from service.pipeline import Pipeline
@@ -76,21 +74,13 @@ class Runtime:
             raise NotReady("the models are being loaded")
         return await self._bodies.read(request, context_of(request), schema, form)
 
-    @asynccontextmanager
-    async def work(self, context: RequestContext, items: int) -> AsyncIterator[None]:
-        """Admit `items` and hold the block to the deadline.
+    def admit(self, context: RequestContext, items: int) -> None:
+        """Account for a request's items until it is answered.
 
         Raises:
-            QueueFull: there is no room.
-            DeadlineExceeded: the block took too long; what it waited for is dropped.
+            QueueFull: there is no room for them.
         """
         self.admission.take_items(context, items)
-        try:
-            async with asyncio.timeout(self.settings.deadline_ms / 1000):
-                yield
-        except TimeoutError as error:
-            limit_ms = self.settings.deadline_ms
-            raise DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms) from error
 
 
 def context_of(request: Request) -> RequestContext:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,8 +36,8 @@ class BatchObserver(Protocol):
     def batch_ran(self, report: BatchReport) -> None:
         """One engine call ended well."""
 
-    def queue_changed(self, model: str, depth: int) -> None:
-        """Rows came or went."""
+    def watch_queue(self, model: str, depth: Callable[[], int]) -> None:
+        """`depth` tells how many rows wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Batcher:
         self._free_slots = policy.slots
         self._pump_is_due = False
         self._running: set[asyncio.Task[None]] = set()
+        observer.watch_queue(policy.model, self._queue.__len__)
 
     async def submit(
         self, rows: Sequence[tuple[RowInputs, int]], priority: Priority
@@ -85,7 +86,6 @@ class Batcher:
         waiting = [Row(inputs, length, rank, priority, now, loop.create_future()) for inputs, length in rows]
         for row in waiting:
             self._queue.push(row)
-        self._observer.queue_changed(self._policy.model, len(self._queue))
         self._schedule_pump(loop)
         try:
             return [await _outcome(row.future) for row in waiting]
@@ -111,7 +111,6 @@ class Batcher:
             task = asyncio.get_running_loop().create_task(self._run(rows))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-        self._observer.queue_changed(self._policy.model, len(self._queue))
 
     async def _run(self, rows: list[Row]) -> None:
         try:

@@ -28,7 +28,7 @@ async def audio_labels(request: Request) -> Response:
     runtime, context = runtime_of(request), context_of(request)
     fingerprint = runtime.heads.fingerprint("audio_labels")
     wanted = await runtime.read(request, AudioLabelsRequest, FORM)
-    async with runtime.work(context, 1):
-        clip = AudioItem(wanted.audio, "/audio")
-        labels, note = await runtime.heads.label_audio(clip, wanted.top_k, context.stages)
+    runtime.admit(context, 1)
+    clip = AudioItem(wanted.audio, "/audio")
+    labels, note = await runtime.heads.label_audio(clip, wanted.top_k, context.stages)
     return labels_answer("audio_labels", fingerprint, labels, [note])

@@ -29,6 +29,6 @@ async def classify(request: Request) -> Response:
     runtime, context = runtime_of(request), context_of(request)
     wanted = await runtime.read(request, ClassifyRequest, FORM)
     item = wanted.input.item("/input")
-    async with runtime.work(context, 1 + len(wanted.labels)):
-        labels, notes = await classify_item(runtime.embedder, item, wanted.labels, wanted.template, context.stages)
+    runtime.admit(context, 1 + len(wanted.labels))
+    labels, notes = await classify_item(runtime.embedder, item, wanted.labels, wanted.template, context.stages)
     return labels_answer(runtime.settings.model_name, runtime.embedder.fingerprint, labels, notes)

@@ -36,9 +36,9 @@ async def embed(request: Request) -> Response:
     wanted = await runtime.read(request, EmbedRequest, FORM)
     items = items_at(wanted.inputs, "/inputs")
     outcomes: Sequence[Embedded | ServiceError]
-    async with runtime.work(context, len(items)):
-        if wanted.on_error == "report":
-            outcomes = await runtime.embedder.embed_each(items, context.stages)
-        else:
-            outcomes = await runtime.embedder.embed_all(items, context.stages)
+    runtime.admit(context, len(items))
+    if wanted.on_error == "report":
+        outcomes = await runtime.embedder.embed_each(items, context.stages)
+    else:
+        outcomes = await runtime.embedder.embed_all(items, context.stages)
     return json_response(embed_body(runtime.settings.model_name, runtime.embedder, outcomes, items))

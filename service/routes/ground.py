@@ -25,6 +25,6 @@ async def ground(request: Request) -> Response:
     fingerprint = runtime.heads.fingerprint("grounding")
     wanted = await runtime.read(request, GroundRequest, FORM)
     phrases = [TextItem(phrase, f"/phrases/{i}") for i, phrase in enumerate(wanted.phrases)]
-    async with runtime.work(context, len(phrases)):
-        boxes, note = await runtime.heads.ground(ImageItem(wanted.image, "/image"), phrases, context.stages)
+    runtime.admit(context, len(phrases))
+    boxes, note = await runtime.heads.ground(ImageItem(wanted.image, "/image"), phrases, context.stages)
     return ground_answer("grounding", fingerprint, boxes, note)

@@ -41,8 +41,8 @@ async def vqa(request: Request) -> Response:
     fingerprint = runtime.heads.fingerprint("vqa")
     wanted = await runtime.read(request, VqaRequest, VQA_FORM)
     image, question = ImageItem(wanted.image, "/image"), TextItem(wanted.question, "/question")
-    async with runtime.work(context, 1):
-        labels, note = await runtime.heads.answer_about_image(image, question, wanted.top_k, context.stages)
+    runtime.admit(context, 1)
+    labels, note = await runtime.heads.answer_about_image(image, question, wanted.top_k, context.stages)
     return labels_answer("vqa", fingerprint, labels, [note])
 
 
@@ -57,8 +57,8 @@ async def audio_qa(request: Request) -> Response:
     fingerprint = runtime.heads.fingerprint("audio_qa")
     wanted = await runtime.read(request, AudioQaRequest, AUDIO_QA_FORM)
     clip = AudioItem(wanted.audio, "/audio")
-    async with runtime.work(context, len(wanted.candidates)):
-        labels, note = await runtime.heads.answer_about_audio(clip, wanted.question, wanted.candidates, context.stages)
+    runtime.admit(context, len(wanted.candidates))
+    labels, note = await runtime.heads.answer_about_audio(clip, wanted.question, wanted.candidates, context.stages)
     return labels_answer("audio_qa", fingerprint, labels, [note])
 
 
@@ -73,6 +73,6 @@ async def image_pair(request: Request) -> Response:
     fingerprint = runtime.heads.fingerprint("image_pair")
     wanted = await runtime.read(request, ImagePairRequest, PAIR_FORM)
     images = [ImageItem(wanted.image, "/image"), ImageItem(wanted.image_2, "/image_2")]
-    async with runtime.work(context, 1):
-        probability = await runtime.heads.judge_pair(images, TextItem(wanted.text, "/text"), context.stages)
+    runtime.admit(context, 1)
+    probability = await runtime.heads.judge_pair(images, TextItem(wanted.text, "/text"), context.stages)
     return json_response({"model": "image_pair", "fingerprint": fingerprint, "probability": probability})

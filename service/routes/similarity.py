@@ -27,6 +27,6 @@ async def similarity(request: Request) -> Response:
     runtime, context = runtime_of(request), context_of(request)
     wanted = await runtime.read(request, SimilarityRequest, FORM)
     queries, candidates = items_at(wanted.queries, "/queries"), items_at(wanted.candidates, "/candidates")
-    async with runtime.work(context, len(queries) + len(candidates)):
-        result = await compare(runtime.embedder, queries, candidates, wanted.probabilities, context.stages)
+    runtime.admit(context, len(queries) + len(candidates))
+    result = await compare(runtime.embedder, queries, candidates, wanted.probabilities, context.stages)
     return similarity_answer(runtime.settings.model_name, runtime.embedder, result)

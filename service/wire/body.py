@@ -16,7 +16,6 @@ from service.admission import Admission
 from service.context import RequestContext
 from service.errors import (
     BodyTooLarge,
-    BodyTooSlow,
     InputError,
     InvalidField,
     InvalidRequest,
@@ -60,7 +59,7 @@ class BodyReader:
         """The checked request, from JSON or multipart.
 
         Raises:
-            BodyTooLarge, BodyTooSlow, QueueFull: the body breaks a limit; nothing of it is kept.
+            BodyTooLarge, QueueFull: the body breaks a limit; nothing of it is kept.
             UnsupportedBody, MalformedBody: it is neither JSON nor multipart, or broken.
             InvalidRequest: names every field that is wrong.
         """
@@ -87,19 +86,16 @@ class BodyReader:
         chunks: list[bytes] = []
         size = 0
         try:
-            async with asyncio.timeout(self.settings.read_timeout_ms / 1000):
-                async for chunk in request.stream():
-                    size += len(chunk)
-                    if size > limit:
-                        raise BodyTooLarge("the body is too large", limit=limit)
-                    if size > context.held_bytes:
-                        self.admission.take_bytes(context, size - context.held_bytes)
-                    chunks.append(chunk)
-        except TimeoutError as error:
-            limit_ms = self.settings.read_timeout_ms
-            raise BodyTooSlow("the body took too long to arrive", limit=limit_ms) from error
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise BodyTooLarge("the body is too large", limit=limit)
+                if size > context.held_bytes:
+                    self.admission.take_bytes(context, size - context.held_bytes)
+                chunks.append(chunk)
         except ClientDisconnect as error:
             raise MalformedBody("the body was cut off") from error
+        context.body_read_s = asyncio.get_running_loop().time()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _check(self, schema: type[Schema], value: object, *, strict: bool) -> Schema:

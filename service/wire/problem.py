@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from service.context import RequestContext
 from service.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     InputError,
     InvalidRequest,
     RequestError,
@@ -90,8 +91,9 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     headers = {}
     if isinstance(error, Unavailable) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, BodyTooLarge | BodyTooSlow):
+        headers["Connection"] = "close"  # the rest of the body must not be taken for the next request
     if isinstance(error, BodyTooLarge):
-        headers["Connection"] = "close"
         return LingeringResponse(content, error.status, headers, MEDIA_TYPE)
     return Response(content, error.status, headers, MEDIA_TYPE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 import zlib
 from collections.abc import Callable
 
@@ -11,7 +12,8 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.service.live_server import LiveServer
+from tests.repository import REPOSITORY
+from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip, encode_clip, encoded, picture
 
 MIB = 1024 * 1024
@@ -244,6 +246,16 @@ def test_a_body_over_the_limit_without_content_length_is_refused(client: httpx.C
     before = server.resident_bytes()
     refused(client.post("/embed", content=chunks(), headers=JSON), 413, "body_too_large")
     assert server.resident_bytes() - before < LIMIT + 32 * MIB
+
+
+def test_a_body_that_does_not_arrive_in_time_is_given_up() -> None:
+    with live_server(REPOSITORY, read_timeout_ms=300) as impatient:
+        head = b"POST /embed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        started = time.monotonic()
+        answer = impatient.raw(head)
+        assert b" 408 " in answer[:20]
+        assert b"body_too_slow" in answer
+        assert 0.25 < time.monotonic() - started < 5
 
 
 def test_a_body_that_is_cut_off_harms_nobody(client: httpx.Client, server: LiveServer) -> None:

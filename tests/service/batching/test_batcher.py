@@ -20,12 +20,12 @@ class Ledger:
 
     def __init__(self) -> None:
         self.reports: list[BatchReport] = []
-        self.depth = 0
+        self.depth: Callable[[], int] = lambda: 0
 
     def batch_ran(self, report: BatchReport) -> None:
         self.reports.append(report)
 
-    def queue_changed(self, model: str, depth: int) -> None:
+    def watch_queue(self, model: str, depth: Callable[[], int]) -> None:
         self.depth = depth
 
 
@@ -151,7 +151,7 @@ async def test_overflow_is_refused_and_nothing_is_half_queued() -> None:
     with pytest.raises(QueueFull) as caught:
         await batcher.submit([row(3), row(4)], Priority.INTERACTIVE)
     assert caught.value.limit == 3
-    assert ledger.depth == 2
+    assert ledger.depth() == 2
     engine.gate.set()
     assert values(await waiting) == [1.0, 2.0]
     await first
