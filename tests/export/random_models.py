@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from export.one_peace.config import HeadConfig
 from export.one_peace.random_checkpoint import random_config
 
 CLASSIFY_CONFIGS = {
-    "grounding": replace(
-        random_config(head_type="vl", head=HeadConfig(4, use_image_features=True), image_size=96, buckets=(16, 4, 24))
-    ),
+    "grounding": random_config(head_type="vl", head=HeadConfig(4, use_image_features=True), image_size=96),
     "audio_labels": random_config(head_type="audio", head=HeadConfig(11)),
     "vqa": random_config(head_type="vl", head=HeadConfig(14, use_pooler=True)),
     "audio_qa": random_config(head_type="al", head=HeadConfig(1)),
@@ -38,7 +34,7 @@ def random_rows(image_size=64, vocabulary_size=600):
 
 
 def batch_rows(rows, names, extra=3):
-    """Stack rows; tokens are padded with 1 and waveforms with a loud tone, `extra` beyond the longest."""
+    """Stack rows, padded beyond the longest: tokens with 1, waveforms with zeros."""
     batch = {}
     for name in names:
         values = [row[name] for row in rows]
