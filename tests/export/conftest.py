@@ -9,7 +9,7 @@ import pytest
 from export.exporter import ExportRequest, export_repository
 from export.one_peace.random_checkpoint import random_config, write_random_checkpoint
 from tests.export.exported import write_bytes_vocabulary
-from tests.export.random_models import CLASSIFY_CONFIGS
+from tests.export.random_models import CLASSIFY_CONFIGS, quick
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +18,9 @@ def workshop(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     (folder / "bpe").mkdir()
     write_bytes_vocabulary(folder / "bpe")
-    write_random_checkpoint(folder / "checkpoint.pt", random_config())
+    write_random_checkpoint(folder / "checkpoint.pt", quick(random_config()))
     for role, config in CLASSIFY_CONFIGS.items():
-        write_random_checkpoint(folder / f"{role}.pt", config)
+        write_random_checkpoint(folder / f"{role}.pt", quick(config))
     (folder / "labels.json").write_text(json.dumps({str(i): f"sound {i}" for i in range(11)}))
     (folder / "answers.txt").write_text("".join(f"answer {i}\n" for i in range(14)))
     return folder
