@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -87,6 +88,8 @@ class DrainingServer(uvicorn.Server):
             self.failure = error
             self.should_exit = True
             return
+        gc.collect()
+        gc.freeze()  # what is loaded stays: the collector need not look at it again and again
         base = "http://{}:{}".format(*self.servers[0].sockets[0].getsockname()[:2]) if self.servers else ""
         sys.stderr.write(TRY.format(base=base))
 
