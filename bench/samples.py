@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,14 +22,19 @@ class Sample:
     data: bytes
 
     def http_request(self, host: str) -> bytes:
-        """The whole HTTP/1.1 request for `/embed`."""
-        name = f'name="{self.model}"' + ('; filename="sample"' if self.model != "text" else "")
-        head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; {name}\r\n\r\n".encode()
-        body = head + self.data + f"\r\n--{BOUNDARY}--\r\n".encode()
+        """The whole HTTP/1.1 request for `/embed`: JSON for a text, multipart for a file."""
+        if self.model == "text":
+            content_type = "application/json"
+            body = json.dumps({"inputs": [{"text": self.data.decode()}]}).encode()
+        else:
+            content_type = f"multipart/form-data; boundary={BOUNDARY}"
+            name = f'name="{self.model}"; filename="sample"'
+            head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; {name}\r\n\r\n".encode()
+            body = head + self.data + f"\r\n--{BOUNDARY}--\r\n".encode()
         lines = [
             "POST /embed HTTP/1.1",
             f"Host: {host}",
-            f"Content-Type: multipart/form-data; boundary={BOUNDARY}",
+            f"Content-Type: {content_type}",
             f"Content-Length: {len(body)}",
         ]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -11,15 +11,15 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from service import __version__
-from service.errors import ServiceError
 from service.middleware import RequestMiddleware
 from service.routes import audio_labels, classify, embed, ground, operations, questions, similarity
-from service.routes.lean import SCHEMA_REF
+from service.routes.lean import SCHEMA_REF, lean_endpoints
 from service.runtime import Runtime
 from service.wire import answers, schemas
-from service.wire.problem import handle_http_exception, handle_service_error
+from service.wire.problem import handle_http_exception
 
 DESCRIPTION = "One embedding space for images, sound and text; grounding boxes and audio labels."
+ROUTERS = tuple(module.router for module in (embed, similarity, ground, classify, audio_labels, questions, operations))
 DOCUMENTED: tuple[type[BaseModel], ...] = (
     schemas.EmbedRequest,
     schemas.SimilarityRequest,
@@ -33,20 +33,15 @@ DOCUMENTED: tuple[type[BaseModel], ...] = (
 )
 
 
-def build_app(runtime: Runtime) -> FastAPI:
+def build_app(runtime: Runtime) -> RequestMiddleware:
     """The application; who calls it starts and closes the runtime."""
     app = FastAPI(title="ONE-PEACE Server", description=DESCRIPTION, version=__version__, redoc_url=None)
     app.state.runtime = runtime
-    for module in (embed, similarity, ground, classify, audio_labels, questions, operations):
-        app.include_router(module.router)
-    app.add_exception_handler(ServiceError, handle_service_error)
+    for router in ROUTERS:
+        app.include_router(router)
     app.add_exception_handler(HTTPException, handle_http_exception)
-    app.add_exception_handler(Exception, handle_service_error)
-    app.add_middleware(
-        RequestMiddleware, metrics=runtime.metrics, admission=runtime.admission, lifecycle=runtime.lifecycle
-    )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    return app
+    return RequestMiddleware(app, lean_endpoints(ROUTERS), runtime)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -17,15 +15,6 @@ class Stages:
     queue: float = 0.0
     infer: float = 0.0
 
-    @contextmanager
-    def measure(self, stage: str) -> Iterator[None]:
-        """Add the time of a block to a stage."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self, stage, getattr(self, stage) + time.perf_counter() - started)
-
     def items(self) -> tuple[tuple[str, float], ...]:
         """The stages in the order in which they happen."""
         return (("read", self.read), ("decode", self.decode), ("queue", self.queue), ("infer", self.infer))
@@ -33,9 +22,10 @@ class Stages:
 
 @dataclass(slots=True)
 class RequestContext:
-    """Created by the middleware, read by handlers and use cases."""
+    """Created by the middleware, read by handlers and use cases. `headers`: lower-case names, as ASGI gives them."""
 
     request_id: str
+    headers: dict[bytes, bytes]
     started_s: float = field(default_factory=time.perf_counter)
     stages: Stages = field(default_factory=Stages)
     held_bytes: int = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from service import __version__
@@ -59,11 +61,16 @@ class Metrics:
 
     def request_ended(self, endpoint: str, status: int, duration_s: float, stages: Stages) -> None:
         """One request was answered."""
-        self.requests.labels(endpoint, str(status)).inc()
-        self.duration.labels(endpoint).observe(duration_s)
+        requests, duration = self._request_series(endpoint, status)
+        requests.inc()
+        duration.observe(duration_s)
         for stage, seconds in stages.items():
             if seconds:
                 self._stage_series[stage].observe(seconds)
+
+    @functools.cache  # noqa: B019 (one Metrics lives as long as its process)
+    def _request_series(self, endpoint: str, status: int) -> tuple[Counter, Histogram]:
+        return self.requests.labels(endpoint, str(status)), self.duration.labels(endpoint)
 
     def batch_ran(self, report: BatchReport) -> None:
         """One engine call ended well; see `BatchObserver`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -42,13 +43,14 @@ class Pipeline:
     async def prepare(self, jobs: Sequence[Job[T]], stages: Stages) -> list[T | InputError]:
         """Run each job in a decoding thread; an input error takes the place of its own result only."""
         loop = asyncio.get_running_loop()
-        with stages.measure("decode"):
-            futures = [loop.run_in_executor(self._pool, _attempt, job) for job in jobs]
-            try:
-                return [await future for future in futures]
-            finally:
-                for future in futures:  # after a cancellation the rest need not start
-                    future.cancel()
+        started = time.perf_counter()
+        futures = [loop.run_in_executor(self._pool, _attempt, job) for job in jobs]
+        try:
+            return [await future for future in futures]
+        finally:
+            stages.decode += time.perf_counter() - started
+            for future in futures:  # after a cancellation the rest need not start
+                future.cancel()
 
     async def prepare_texts(self, model: str, texts: Sequence[str], stages: Stages) -> list[EncodedText | InputError]:
         """Tokenise texts for a model: a few short ones at once, because that is cheaper than a change of threads."""
@@ -57,12 +59,14 @@ class Pipeline:
             return [_attempt(partial(self.preprocessor.text, model, text)) for text in texts]
 
         if sum(map(len, texts)) <= INLINE_TEXT_CHARS:
-            with stages.measure("decode"):
-                return tokenize()
-        (encoded,) = await self.prepare([tokenize], stages)
-        if isinstance(encoded, InputError):  # can't be: each text answers for itself
-            raise encoded
-        return encoded
+            started = time.perf_counter()
+            encoded = tokenize()
+            stages.decode += time.perf_counter() - started
+            return encoded
+        (result,) = await self.prepare([tokenize], stages)
+        if isinstance(result, InputError):  # can't be: each text answers for itself
+            raise result
+        return result
 
     async def run(
         self, rows: Sequence[Prepared], priority: Priority, stages: Stages

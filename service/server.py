@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -18,6 +19,11 @@ from service.runtime import Runtime
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+ACCEPT_REST_S = 0.05
+"""Time to accept what waits in the backlog before the listener closes."""
+SILENT_CONNECTION_S = 0.25
+"""Time for a connection that was just accepted to send its request before idle connections are closed."""
 
 TRY = """\
 Ready on {base}   (stop with Ctrl-C)
@@ -38,24 +44,38 @@ class DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
         super().__init__(config)
         self._runtime = runtime
+        self._listeners: list[socket.socket] = []
         self.loading: asyncio.Task[None] | None = None
         self.failure: Exception | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
         """Called by uvicorn for SIGTERM and SIGINT."""
+        loop = asyncio.get_running_loop()
         if self.should_exit:
             self.force_exit = True
         elif sig == signal.SIGTERM and not self._runtime.lifecycle.draining:
-            asyncio.get_running_loop().call_later(self._runtime.settings.drain_s, self._stop)
+            loop.call_later(self._runtime.settings.drain_s, self._refuse_newcomers)
         else:
-            self._stop()
+            self.should_exit = True
         self._runtime.drain()
+
+    def _refuse_newcomers(self) -> None:
+        """Shrink the backlog first: connections that wait in it when a listener closes are reset by the kernel."""
+        for listener in self._listeners:
+            listener.listen(0)
+        asyncio.get_running_loop().call_later(ACCEPT_REST_S, self._stop_listening)
+
+    def _stop_listening(self) -> None:
+        for server in self.servers:
+            server.close()
+        asyncio.get_running_loop().call_later(SILENT_CONNECTION_S, self._stop)
 
     def _stop(self) -> None:
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by uvicorn: listen first, so that health checks are answered, then load."""
+        self._listeners = sockets or []
         await super().startup(sockets)
         if self.started:
             self.loading = asyncio.create_task(self._load())
@@ -68,6 +88,8 @@ class DrainingServer(uvicorn.Server):
             self.failure = error
             self.should_exit = True
             return
+        gc.collect()
+        gc.freeze()  # what is loaded stays: the collector need not look at it again and again
         base = "http://{}:{}".format(*self.servers[0].sockets[0].getsockname()[:2]) if self.servers else ""
         sys.stderr.write(TRY.format(base=base))
 
@@ -92,6 +114,7 @@ def serve(settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         lifespan="off",
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
@@ -106,7 +129,7 @@ def serve(settings: Settings) -> int:
 
 
 async def _serve(server: DrainingServer, runtime: Runtime) -> None:
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve([server.config.bind_socket()]))
     try:
         await serving
     finally:

@@ -12,15 +12,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, models, trainers
 
-from export.tokenizer import (
-    DICTIONARY_FILE,
-    ENCODER_FILE,
-    MERGES_FILE,
-    SPECIALS,
-    byte_characters,
-    text_normalizer,
-    text_pre_tokenizer,
-)
+from export.tokenizer import text_normalizer, text_pre_tokenizer
+from export.vocabulary import DICTIONARY_FILE, ENCODER_FILE, MERGES_FILE, SPECIALS, byte_characters
 
 WORDS_FILE = Path(__file__).with_name("words.txt")
 SIZE_MULTIPLE = 8

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -28,13 +29,22 @@ COMMON_ERRORS: tuple[type[errors.ServiceError], ...] = (
 )
 
 
-class LeanRoute(APIRoute):
-    """Calls the endpoint with the request itself: FastAPI's own body handling would parse and check it twice."""
+LeanEndpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint, bare."""
-        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+
+class LeanRoute(APIRoute):
+    """Takes the bare request: FastAPI's own body handling would parse and check it twice."""
+
+    def get_route_handler(self) -> LeanEndpoint:
+        """The endpoint as it is."""
+        endpoint: LeanEndpoint = self.endpoint
         return endpoint
+
+
+def lean_endpoints(routers: Iterable[APIRouter]) -> dict[tuple[str, str], LeanEndpoint]:
+    """The endpoint of each method and path, to be called without FastAPI in between."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, LeanRoute)]
+    return {(method, route.path): route.endpoint for route in routes for method in route.methods or ()}
 
 
 def documented(

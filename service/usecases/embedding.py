@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -35,7 +35,7 @@ class _Parts:
     """One item taken apart: what became of each part."""
 
     item: Item
-    ready: list[Ready | InputError] = field(default_factory=list)
+    ready: list[Ready | InputError | None]
 
     def errors(self) -> list[InputError]:
         return [part for part in self.ready if isinstance(part, InputError)]
@@ -76,7 +76,7 @@ class Embedder:
         return await self._run(await self._prepare(items, stages), stages)
 
     async def _prepare(self, items: Sequence[Item], stages: Stages) -> list[_Parts]:
-        parts = [_Parts(item, list(_placeholders(item))) for item in items]
+        parts = [_Parts(item, [None] * len(_leaves(item))) for item in items]
         leaves = [(part, place, leaf) for part in parts for place, leaf in enumerate(_leaves(part.item))]
         texts = [(part, place, leaf) for part, place, leaf in leaves if isinstance(leaf, TextItem)]
         media = [(part, place, leaf) for part, place, leaf in leaves if isinstance(leaf, ImageItem | AudioItem)]
@@ -133,10 +133,6 @@ class Embedder:
 
 def _leaves(item: Item) -> tuple[MediaItem | VectorItem, ...]:
     return item.parts if isinstance(item, FusedItem) else (item,)
-
-
-def _placeholders(item: Item) -> list[InputError]:
-    return [InputError("not prepared", pointer=leaf.pointer) for leaf in _leaves(item)]
 
 
 def _located(error: InputError, leaf: MediaItem) -> InputError:

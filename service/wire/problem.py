@@ -82,7 +82,8 @@ class LingeringResponse(Response):
 
 
 def problem_response(request: Request, error: ServiceError) -> Response:
-    """Render an error for the request that met it."""
+    """Render an error for the request that met it, and note it for the metrics."""
+    request.scope["onepeace.error"] = error
     context: RequestContext | None = request.scope.get("onepeace.context")
     request_id = context.request_id if context else ""
     content = orjson.dumps(problem_body(error, request_id=request_id, instance=request.url.path))
@@ -93,13 +94,6 @@ def problem_response(request: Request, error: ServiceError) -> Response:
         headers["Connection"] = "close"
         return LingeringResponse(content, error.status, headers, MEDIA_TYPE)
     return Response(content, error.status, headers, MEDIA_TYPE)
-
-
-async def handle_service_error(request: Request, error: Exception) -> Response:
-    """For Starlette: known errors."""
-    known = error if isinstance(error, ServiceError) else ServiceError("something went wrong here")
-    request.scope["onepeace.error"] = known
-    return problem_response(request, known)
 
 
 async def handle_http_exception(request: Request, error: Exception) -> Response:
@@ -113,7 +107,6 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
         known = UnknownPath("no such endpoint; /docs lists them")
     else:
         known = RequestError("the request can't be read")
-    request.scope["onepeace.error"] = known
     response = problem_response(request, known)
     response.headers.update(headers)
     return response

@@ -9,7 +9,8 @@ import pytest
 from tokenizers import Tokenizer, normalizers
 
 from export.standin.vocabulary import write_vocabulary
-from export.tokenizer import TokenizerError, build_tokenizer
+from export.tokenizer import build_tokenizer
+from export.vocabulary import TokenizerError
 from tests.reference.slow_bpe import PRE_TOKEN, SlowBpe
 
 SHARED = Path(__file__).parents[3] / "shared"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 import zlib
 from collections.abc import Callable
@@ -246,8 +247,6 @@ def test_a_body_over_the_limit_without_content_length_is_refused(client: httpx.C
 
 
 def test_a_body_that_is_cut_off_harms_nobody(client: httpx.Client, server: LiveServer) -> None:
-    import socket
-
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(
             b"POST /embed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"

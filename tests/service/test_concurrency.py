@@ -9,7 +9,8 @@ import re
 import httpx
 import numpy as np
 
-from tests.service.live_server import LiveServer
+from tests.repository import REPOSITORY
+from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip, encoded, picture
 
 REQUESTS = 200
@@ -57,9 +58,6 @@ async def test_200_mixed_requests_at_once_each_get_their_own_answer(server: Live
 
 
 async def test_a_full_queue_refuses_with_retry_after_and_recovers(server: LiveServer) -> None:
-    from tests.service.conftest import REPOSITORY
-    from tests.service.live_server import live_server
-
     with live_server(REPOSITORY, max_queue=4, max_items=4) as small:
         limits = httpx.Limits(max_connections=64)
         async with httpx.AsyncClient(base_url=small.url, timeout=60.0, limits=limits) as client:
@@ -75,9 +73,6 @@ async def test_a_full_queue_refuses_with_retry_after_and_recovers(server: LiveSe
 
 
 async def test_the_deadline_ends_a_request(server: LiveServer) -> None:
-    from tests.service.conftest import REPOSITORY
-    from tests.service.live_server import live_server
-
     with live_server(REPOSITORY, deadline_ms=1) as hasty:
         async with httpx.AsyncClient(base_url=hasty.url, timeout=60.0) as client:
             answer = await client.post("/embed", json={"inputs": [{"audio": encoded(clip(1, 15.0, 44_100))}]})

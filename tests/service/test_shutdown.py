@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 
 import httpx
 
-from tests.service.conftest import REPOSITORY
+from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip, encoded, picture
 
@@ -57,10 +59,7 @@ async def test_sigterm_under_load_loses_nothing() -> None:
         assert set(outcomes) == {200}
 
 
-def test_a_broken_repository_ends_the_start_with_its_name(tmp_path: object) -> None:
-    import subprocess
-    import sys
-
+def test_a_broken_repository_ends_the_start_with_its_name() -> None:
     command = [sys.executable, "-m", "service.cli", "serve", "--model-repository", "no/such/folder", "--port", "0"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 1
@@ -69,9 +68,6 @@ def test_a_broken_repository_ends_the_start_with_its_name(tmp_path: object) -> N
 
 
 def test_a_bad_setting_ends_the_start_with_its_name() -> None:
-    import subprocess
-    import sys
-
     command = [sys.executable, "-m", "service.cli", "serve", "--max-items", "many", "--port", "70000"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 2

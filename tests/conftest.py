@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
-
-REPOSITORY = Path(__file__).parents[2] / "model_repository"
 
 
 @pytest.fixture(scope="session")

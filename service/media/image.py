@@ -1,0 +1,158 @@
+"""From an uploaded picture to the square of pixels that the image models take."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageFile, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+from service.errors import ImageTooLarge, InputError, UnreadableImage
+from service.media import image_file
+from service.media.image_file import ACCEPTED, damaged, sniff_format
+from service.media.jpeg import decode_jpeg, read_jpeg
+from service.media.tag_directory import read_orientation, read_tiff
+
+MAX_SIDE = 65_535  # of JPEG and GIF; bounds the resampling table of a picture one pixel wide
+# Called directly rather than through `Image.open`: no other format is ever tried, and Pillow's own process-wide pixel
+# limit stays out of it.
+PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+}
+GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """A picture made ready for the model.
+
+    Attributes:
+        pixels: uint8 [3, S, S], C-contiguous, RGB, [0, 255].
+        width, height: of the upright picture in the file, pixels.
+    """
+
+    pixels: Pixels
+    width: int
+    height: int
+
+
+def decode_image(data: bytes, *, size: int, max_pixels: int) -> DecodedImage:
+    """Decode a JPEG, PNG, WebP, GIF, BMP or TIFF (first frame), turn it upright, and resize it to a square.
+
+    The format is told from the content. Alpha is dropped, CMYK converted without profiles, 16-bit grey scaled to 8.
+    Resized with Pillow's antialiased bicubic filter; the aspect ratio is not kept. Pixels lie within 1 grey level of
+    Pillow's full decode, except for large JPEGs: see docs/preprocessing.md.
+
+    Args:
+        data: the file.
+        size: side S of the result.
+        max_pixels: width × height that is accepted, read from the header before anything is decoded.
+
+    Raises:
+        UnreadableImage: not one of the formats, damaged, cut off, or of a pixel type that has no fixed range.
+        ImageTooLarge: more pixels than `max_pixels`, or a side over 65,535.
+    """
+    try:
+        return _decode(data, size, max_pixels)
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageTooLarge("the picture has too many pixels", limit=max_pixels) from error
+    except Exception as error:
+        # Decoders raise many kinds of errors on hostile files; their messages name addresses.
+        raise damaged(sniff_format(data) or "JPEG") from error
+
+
+def _decode(data: bytes, size: int, max_pixels: int) -> DecodedImage:
+    file, orientation = _read_header(data)
+    _check_size(file, max_pixels)
+    image, filled = decode_jpeg(file, size) if file.format == "JPEG" else _decode_with_pillow(file)
+    on_its_side = orientation >= 5
+    upright = _flip(np.asarray(_resize(image, filled, size, on_its_side=on_its_side)), orientation)
+    planes = upright.transpose(2, 0, 1)[:3] if upright.ndim == 3 else np.broadcast_to(upright, (3, size, size))
+    width, height = (file.height, file.width) if on_its_side else (file.width, file.height)
+    return DecodedImage(np.ascontiguousarray(planes), width, height)
+
+
+def _read_header(data: bytes) -> tuple[image_file.ImageFile, int]:
+    """The file without what its pixels don't need, and its EXIF orientation."""
+    match sniff_format(data):
+        case "JPEG":
+            file, exif = read_jpeg(data)
+        case "PNG":
+            file, exif = image_file.read_png(data)
+        case "WebP":
+            file, exif = image_file.read_webp(data)
+        case "GIF":
+            file, exif = image_file.read_gif(data), None
+        case "BMP":
+            file, exif = image_file.read_bmp(data), None
+        case "TIFF":
+            file, exif = read_tiff(data), None
+            return file, file.orientation
+        case None:
+            what = "0 bytes" if not data else "not a picture of a known format"
+            raise UnreadableImage(f"{what}; {ACCEPTED}")
+    return file, read_orientation(exif)
+
+
+def _check_size(file: image_file.ImageFile, max_pixels: int) -> None:
+    pixels, size = file.width * file.height, f"{file.width} × {file.height}"
+    if not pixels:
+        raise damaged(file.format, "damaged: it has no pixels")
+    if max(pixels, file.block_pixels) > max_pixels:
+        detail = f"the picture is {size} pixels; {max_pixels} pixels are accepted"
+        raise ImageTooLarge(detail, limit=max_pixels, actual=max(pixels, file.block_pixels))
+    if max(file.width, file.height) > MAX_SIDE:
+        detail = f"the picture is {size} pixels; a side of {MAX_SIDE} is accepted"
+        raise ImageTooLarge(detail, limit=MAX_SIDE, actual=max(file.width, file.height))
+
+
+def _decode_with_pillow(file: image_file.ImageFile) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode to mode L or RGB."""
+    image = PLUGINS[file.format](io.BytesIO(file.body))
+    if image.width * image.height > file.width * file.height:
+        raise damaged(file.format, "damaged")
+    image.load()
+    image.info.pop("transparency", None)
+    return _to_eight_bits(image, file), image.size
+
+
+def _to_eight_bits(image: Image.Image, file: image_file.ImageFile) -> Image.Image:
+    """Mode L or RGB. 16-bit grey maps [0, 65535] to [0, 255]; Pillow's own conversion clips it to white."""
+    if image.mode in GREY_16_BIT:
+        order = ">u2" if image.mode == "I;16B" else "<u2"
+        grey = np.frombuffer(image.tobytes(), order).astype(np.uint32)
+        return Image.frombytes("L", image.size, ((grey + 128) // 257).astype(np.uint8).tobytes())
+    if image.mode in ("I", "F"):
+        raise UnreadableImage(
+            f"the {file.format} file has 32-bit samples, which have no fixed range; 8 or 16 are accepted"
+        )
+    return image if image.mode in ("L", "RGB") else image.convert("RGB")
+
+
+def _resize(image: Image.Image, filled: tuple[float, float], size: int, *, on_its_side: bool) -> Image.Image:
+    """The `filled` part of the picture as S × S.
+
+    Pillow resizes in two passes and clips to [0, 255] in between, so that their order shows at hard edges: a picture
+    that stands on its side must be transposed before. The flips wait until there are fewer pixels.
+    """
+    if on_its_side:
+        image, filled = image.transpose(Image.Transpose.TRANSPOSE), filled[::-1]
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=(0, 0, *filled))
+
+
+def _flip(square: Pixels, orientation: int) -> Pixels:
+    """The flips of an EXIF orientation (CIPA DC-008, 4.6.5.1.6), on S × S [× channels]; 5 to 8 come transposed."""
+    if orientation in (3, 4, 7, 8):
+        square = square[::-1]
+    if orientation in (2, 3, 6, 7):
+        square = square[:, ::-1]
+    return square

@@ -1,0 +1,48 @@
+"""Which sound format some bytes hold, told from the bytes alone, before any decoder sees them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Container = Literal["WAV", "FLAC", "OGG", "MP3"]
+
+ID3_HEADER_BYTES = 10
+
+
+def sniff_container(data: bytes) -> Container | None:
+    """Name the container of `data`, or None when it is none of the four.
+
+    ID3v2 tags in front of MP3 and FLAC are skipped. An MP3 frame header is checked field by field (ISO 11172-3,
+    2.4.2.3), so that AAC, MPEG layer I and II, and UTF-16 text are not taken for MP3.
+    """
+    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        return "WAV"
+    if data[:4] == b"OggS":
+        return "OGG"
+    start = _skip_id3(data)
+    if data[start : start + 4] == b"fLaC":
+        return "FLAC"
+    return "MP3" if _is_mp3_frame(data[start : start + 4]) else None
+
+
+def _skip_id3(data: bytes) -> int:
+    """Offset behind all ID3v2 tags and the zero bytes that some writers leave behind them (id3.org, 2.4.0, 3.1)."""
+    start = 0
+    while data[start : start + 3] == b"ID3" and len(data) >= start + ID3_HEADER_BYTES:
+        size = 0
+        for byte in data[start + 6 : start + 10]:
+            size = size << 7 | byte & 0x7F
+        has_footer = data[start + 5] & 0x10
+        start += ID3_HEADER_BYTES + size + (ID3_HEADER_BYTES if has_footer else 0)
+    if start and data[start : start + 1] == b"\0":
+        tail = data[start : start + 65_536]
+        start += len(tail) - len(tail.lstrip(b"\0"))
+    return start
+
+
+def _is_mp3_frame(head: bytes) -> bool:
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    bitrate, rate = head[2] >> 4, head[2] >> 2 & 3
+    return version != 1 and layer == 1 and bitrate not in (0, 15) and rate != 3

@@ -1,0 +1,71 @@
+"""The `onepeace` command as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from service.settings import Settings
+from tests.repository import REPOSITORY
+from tests.service.live_server import LiveServer
+from tests.service.media_files import clip, encoded, picture
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "service.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_embed_gives_what_the_server_gives(tmp_path: Path, server: LiveServer) -> None:
+    (tmp_path / "a.png").write_bytes(picture(1))
+    (tmp_path / "b.wav").write_bytes(clip(1))
+    result = run(
+        "embed", "a cow", str(tmp_path / "a.png"), str(tmp_path / "b.wav"), "--model-repository", str(REPOSITORY)
+    )
+    assert result.returncode == 0, result.stderr
+    printed = json.loads(result.stdout)
+    items = [{"text": "a cow"}, {"image": encoded(picture(1))}, {"audio": encoded(clip(1))}]
+    served = httpx.post(server.url + "/embed", json={"inputs": items}).json()
+    assert printed["fingerprint"] == served["fingerprint"]
+    for ours, theirs in zip(printed["data"], served["data"], strict=True):
+        assert ours["modality"] == theirs["modality"]
+        np.testing.assert_allclose(ours["embedding"], theirs["embedding"], atol=1e-5)
+
+
+def test_embed_of_a_bad_file_says_so_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("no picture")
+    result = run("embed", str(tmp_path / "a.jpg"), "--model-repository", str(REPOSITORY))
+    assert result.returncode == 1
+    assert "/inputs/0/image" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_info_prints_models_and_limits() -> None:
+    result = run("info", "--model-repository", str(REPOSITORY), "--max-items", "5")
+    info = json.loads(result.stdout)
+    assert info["limits"]["max_items"] == 5
+    assert info["models"]["text"]["embedding_dim"] == info["dimensions"]
+
+
+def test_help_documents_every_setting() -> None:
+    text = run("serve", "--help").stdout
+    for name in Settings.model_fields:
+        assert f"--{name.replace('_', '-')}" in text
+        assert f"ONEPEACE_{name.upper()}" in text.replace("\n", " ")
+
+
+@pytest.mark.parametrize("module", ["torch", "onnx"])
+def test_serving_needs_neither_torch_nor_onnx(module: str) -> None:
+    code = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        "from service.cli import main\n"
+        f"raise SystemExit(main(['embed', 'a cow', '--model-repository', {str(REPOSITORY)!r}]))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr

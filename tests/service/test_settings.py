@@ -1,0 +1,35 @@
+"""Settings from environment and flags."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.settings import SettingsError, load_settings
+
+
+def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEPEACE_PORT", "9001")
+    monkeypatch.setenv("ONEPEACE_MAX_ITEMS", "7")
+    settings = load_settings({"port": "9002"})
+    assert (settings.port, settings.max_items) == (9002, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "70000"), ("MAX_ITEMS", "0"), ("MAX_PIXELS", "many"), ("ENGINE", "magic"), ("LOG_LEVEL", "loud")],
+)
+def test_a_bad_value_is_named_as_variable_and_flag(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"ONEPEACE_{name}", value)
+    with pytest.raises(SettingsError, match=rf"ONEPEACE_{name} \(--{name.lower().replace('_', '-')}\)"):
+        load_settings()
+
+
+def test_limits_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(SettingsError, match="max_queue"):
+        load_settings({"max_items": 100, "max_queue": 10})
+
+
+def test_settings_can_not_be_changed() -> None:
+    settings = load_settings()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1  # type: ignore[misc]
