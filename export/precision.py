@@ -1,4 +1,4 @@
-"""Rewrites a float32 graph's weights: 8-bit blocks or bfloat16. No scale is shared by rows, so they stay independent."""
+"""Rewrites a float32 graph's weights: 8-bit blocks or bfloat16. Rows share no scale, so they stay independent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 INT8_ZERO = 128
 BLOCK_SIZES = (32, 16)  # weights that share a scale
-INT8_ARITHMETIC = 4  # `accuracy_level`: activations become 8-bit too, each block of each row by itself
+# `accuracy_level` of MatMulNBits: activations become 8-bit too, each block of each row by itself
+INT8_ARITHMETIC = 4
 MIN_ELEMENTS = 1024  # smaller tensors keep their type
 
 
@@ -17,7 +18,8 @@ def quantize_weights(model: ir.Model) -> None:
     """Turn every MatMul by a stored matrix into MatMulNBits with 8-bit weights, in place.
 
     A scale belongs to a block of one output's weights, found from the weights alone: no calibration. Activations
-    are rounded block by block within a row, so no scale is shared between rows of a batch. Token tables are stored as float16, which is how checkpoints hold them.
+    are rounded block by block within a row, so no scale is shared between rows of a batch.
+    Token tables are stored as float16, which is how checkpoints hold them.
     """
     for node in list(model.graph):
         weight = node.inputs[1] if len(node.inputs) > 1 else None

@@ -6,7 +6,7 @@ import json
 
 import onnxruntime
 
-from export.tokenizer import DICTIONARY_FILE, ENCODER_FILE, MERGES_FILE, byte_characters
+from export.vocabulary import DICTIONARY_FILE, ENCODER_FILE, MERGES_FILE, byte_characters
 from service.repository import MODEL_FILE
 
 
