@@ -46,7 +46,7 @@ def run_export(args: argparse.Namespace) -> int:
     try:
         from export import exporter, verifier
         from export.one_peace.checkpoint import CheckpointError
-        from export.tokenizer import TokenizerError
+        from export.vocabulary import TokenizerError
     except ModuleNotFoundError as error:
         return _complain(f"{_INSTALL} ({error.name} is missing)", 1)
     labels = {role: file for role, file in (("audio_labels", args.labels), ("vqa", args.answers)) if file is not None}

@@ -1,4 +1,4 @@
-"""Rewrites a float32 graph's weights: 8-bit blocks or bfloat16. Activations stay float32, so rows stay independent."""
+"""Rewrites a float32 graph's weights: 8-bit blocks or bfloat16. Rows share no scale, so they stay independent."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 INT8_ZERO = 128
-BLOCK_SIZES = (128, 64, 32, 16)  # weights that share a scale
+BLOCK_SIZES = (32, 16)  # weights that share a scale
+# `accuracy_level` of MatMulNBits: activations become 8-bit too, each block of each row by itself
+INT8_ARITHMETIC = 4
 MIN_ELEMENTS = 1024  # smaller tensors keep their type
 
 
 def quantize_weights(model: ir.Model) -> None:
     """Turn every MatMul by a stored matrix into MatMulNBits with 8-bit weights, in place.
 
-    A scale belongs to a block of one output's weights, found from the weights alone: no calibration, and no
-    scale is shared between rows of a batch. Token tables are stored as float16, which is how checkpoints hold them.
+    A scale belongs to a block of one output's weights, found from the weights alone: no calibration. Activations
+    are rounded block by block within a row, so no scale is shared between rows of a batch.
+    Token tables are stored as float16, which is how checkpoints hold them.
     """
     for node in list(model.graph):
         weight = node.inputs[1] if len(node.inputs) > 1 else None
@@ -59,6 +62,7 @@ def _quantize(model: ir.Model, node: ir.Node, weight: ir.Value) -> None:
         _register(model, f"{weight.name}_scales", scales.reshape(-1)),
     ]
     attributes = {"K": matrix.shape[0], "N": matrix.shape[1], "bits": 8, "block_size": block}
+    attributes["accuracy_level"] = INT8_ARITHMETIC
     quantized = ir.node("MatMulNBits", [node.inputs[0], *stored], attributes, domain="com.microsoft", name=node.name)
     output = quantized.outputs[0]
     output.name, output.shape, output.type = node.outputs[0].name, node.outputs[0].shape, node.outputs[0].type

@@ -1,0 +1,81 @@
+"""`onepeace export` and `onepeace verify` as a person meets them."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from export.cli import add_export_arguments, add_verify_arguments, run_export, run_verify
+from export.one_peace.random_checkpoint import random_config, write_random_checkpoint
+from service.repository import read_repository
+
+
+def call_export(workshop, out, *arguments):
+    parser = argparse.ArgumentParser()
+    add_export_arguments(parser)
+    return run_export(parser.parse_args(["--bpe-dir", str(workshop / "bpe"), "--out", str(out), *map(str, arguments)]))
+
+
+def call_verify(*arguments):
+    parser = argparse.ArgumentParser()
+    add_verify_arguments(parser)
+    return run_verify(parser.parse_args([*map(str, arguments)]))
+
+
+@pytest.fixture(scope="module")
+def image_checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "image.pt"
+    write_random_checkpoint(path, random_config(head_type="image"))
+    return path
+
+
+def test_reading_the_arguments_does_not_need_torch():
+    code = "import sys, export.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_export_then_verify(workshop, image_checkpoint, tmp_path, capsys):
+    assert call_export(workshop, tmp_path / "out", "--checkpoint", image_checkpoint) == 0
+    assert "image" in capsys.readouterr().out
+    first = read_repository(tmp_path / "out")["image"].card
+    assert call_export(workshop, tmp_path / "out", "--checkpoint", image_checkpoint, "--no-verify") == 0
+    assert read_repository(tmp_path / "out")["image"].card.fingerprint == first.fingerprint
+    assert call_verify(tmp_path / "out", "--checkpoint", image_checkpoint) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("ok")
+
+
+def test_verify_fails_against_other_weights(workshop, image_checkpoint, tmp_path, capsys):
+    call_export(workshop, tmp_path / "out", "--checkpoint", image_checkpoint, "--no-verify")
+    write_random_checkpoint(tmp_path / "other.pt", random_config(head_type="image"), seed=1)
+    assert call_verify(tmp_path / "out", "--checkpoint", tmp_path / "other.pt") == 1
+    assert capsys.readouterr().out.splitlines()[-1].endswith("FAILED")
+
+
+def test_wrong_paths_are_said_without_a_traceback(workshop, image_checkpoint, tmp_path, capsys):
+    assert call_export(workshop, tmp_path / "out", "--checkpoint", tmp_path / "absent.pt") == 1
+    assert "absent.pt: no such file" in capsys.readouterr().err
+    assert call_verify(tmp_path, "--checkpoint", image_checkpoint) == 1
+    assert "card.json" in capsys.readouterr().err
+    assert call_export(tmp_path, tmp_path / "out", "--grounding", workshop / "grounding.pt") == 1
+    assert "vocab.bpe" in capsys.readouterr().err
+
+
+def test_nothing_to_do_is_said(workshop, tmp_path, capsys):
+    assert call_export(workshop, tmp_path / "out") == 2
+    assert call_export(workshop, tmp_path / "out", "--vqa", "x.pt", "--labels", "labels.json") == 2
+    assert "--labels needs --audio-labels" in capsys.readouterr().err
+    assert call_verify(tmp_path) == 2
+
+
+def test_an_export_that_fails_leaves_nothing(workshop, image_checkpoint, tmp_path, monkeypatch):
+    from export import exporter
+
+    def fail(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(exporter, "verify_model", fail)
+    assert call_export(workshop, tmp_path / "out", "--checkpoint", image_checkpoint) == 1
+    assert list((tmp_path / "out").iterdir()) == []

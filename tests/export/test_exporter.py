@@ -1,0 +1,182 @@
+"""The exported repository: contract, numbers, independence of rows, determinism."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+
+from export.exporter import ExportError, ExportRequest, export_repository, open_checkpoint, read_labels
+from export.one_peace.checkpoint import load_checkpoint
+from export.one_peace.config import HeadConfig
+from export.one_peace.random_checkpoint import random_config, write_random_checkpoint
+from export.verifier import MIN_COSINES, verify_model
+from service.repository import CONTRACTS, MODEL_FILE, read_repository
+from tests.export.exported import open_session, run_session
+from tests.export.random_models import CLASSIFY_CONFIGS, batch_rows, random_rows
+from tests.export.test_model import EMBEDDINGS, GOLDEN_FILES, names_of
+from tests.golden import GOLDEN, VOCABULARY, needs_golden
+
+
+def export(workshop, out, precision="fp32", role="checkpoint", verify=False):
+    checkpoints = {role: workshop / f"{role}.pt"}
+    return export_repository(ExportRequest(workshop / "bpe", out, checkpoints, {}, precision, verify))
+
+
+@pytest.fixture(scope="module")
+def golden_repository(tmp_path_factory):
+    files = {"checkpoint": "retrieval", **GOLDEN_FILES}
+    out = tmp_path_factory.mktemp("golden")
+    # their vocabulary has 600 rows, less than the released tokenizer's ids: give those a small one
+    from tests.export.exported import write_bytes_vocabulary
+
+    (out / "bpe").mkdir()
+    write_bytes_vocabulary(out / "bpe")
+    for role, file in files.items():
+        bpe = VOCABULARY if role == "checkpoint" else out / "bpe"
+        export_repository(ExportRequest(bpe, out / "repository", {role: GOLDEN / f"{file}.pt"}, verify=False))
+    return out / "repository"
+
+
+@needs_golden
+def test_every_golden_file_passes_in_onnx_runtime(golden_repository):
+    expected = np.load(GOLDEN / "retrieval.npz")
+    for name in EMBEDDINGS:
+        found = run_session(open_session(golden_repository / name), expected)
+        assert np.abs(found - expected[name]).max() <= 2e-5
+    for name, file in GOLDEN_FILES.items():
+        expected = np.load(GOLDEN / f"{file}.npz")
+        found = run_session(open_session(golden_repository / name), expected)
+        assert np.abs(found - expected["boxes" if name == "grounding" else "logits"]).max() <= 1e-4
+
+
+def test_the_repository_is_whole(repository):
+    models = read_repository(repository)
+    assert set(models) == set(CONTRACTS)
+    assert models["audio_labels"].labels[10] == "sound 10"
+    assert models["vqa"].labels[13] == "answer 13"
+    assert [path.name for path in repository.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_tensors_are_those_of_the_contract(repository, name):
+    session, contract = open_session(repository / name), CONTRACTS[name]
+    types = {"INT64": "tensor(int64)", "UINT8": "tensor(uint8)", "FP32": "tensor(float)"}
+    for found, tensor in zip(session.get_inputs(), contract.inputs, strict=True):
+        assert (found.name, found.type) == (tensor.name, types[tensor.data_type])
+        fixed = [isinstance(size, int) for size in found.shape]
+        assert fixed == [False, *(size != -1 for size in tensor.dims)]
+    (output,) = session.get_outputs()
+    assert (output.name, output.type) == (contract.output.name, "tensor(float)")
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_a_row_does_not_depend_on_its_batch_in_onnx_runtime(repository, name):
+    session = open_session(repository / name)
+    rows = random_rows(CLASSIFY_CONFIGS[name].image.image_size if name in CLASSIFY_CONFIGS else 64)
+    together = run_session(session, batch_rows(rows, names_of(name)))
+    alone = np.concatenate([run_session(session, batch_rows([row], names_of(name), extra=0)) for row in rows])
+    assert np.abs(together - alone).max() <= 1e-5
+
+
+def test_the_longest_inputs_fit(repository):
+    longest = {"tokens": np.full((1, 71), 9), "waveform": np.ones((1, 240_000), np.float32)}
+    longest["num_samples"] = np.array([[240_000]])
+    for name in ("text", "audio"):
+        assert np.isfinite(run_session(open_session(repository / name), longest)).all()
+
+
+def test_a_model_holds_only_its_branch(repository):
+    names = [weight.name for weight in onnx.load(repository / "image" / MODEL_FILE).graph.initializer]
+    assert any("image" in name for name in names)
+    assert not any("audio" in name or "text" in name for name in names)
+
+
+def test_config_leaves_queueing_to_the_batcher(repository):
+    for model in read_repository(repository).values():
+        batching = model.config.dynamic_batching
+        assert [field.name for field, _ in batching.ListFields()] == ["max_queue_delay_microseconds"]
+        assert [warmup.batch_size for warmup in model.config.model_warmup] == [1, model.max_batch_size]
+    assert read_repository(repository)["text"].length_buckets == (8, 16, 24, 32, 48, 71)
+
+
+def test_the_fingerprint_is_that_of_the_content(workshop, tmp_path):
+    shutil.copytree(workshop / "bpe", tmp_path / "bpe")
+    prints = []
+    for number, seed in enumerate((0, 0, 9)):
+        write_random_checkpoint(tmp_path / "checkpoint.pt", random_config(head_type="text"), seed)
+        export(tmp_path, tmp_path / str(number))
+        prints.append(read_repository(tmp_path / str(number))["text"].card.fingerprint)
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_an_export_holds_no_path_of_this_machine(repository, workshop):
+    for file in repository.rglob("*"):
+        if file.is_file():
+            content = file.read_bytes()
+            assert str(workshop).encode() not in content
+            assert b"site-packages" not in content
+            assert b".py" not in content
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
+def test_precisions_stay_within_tolerance_and_rows_apart(workshop, tmp_path, precision):
+    config = random_config(head_type="text")
+    write_random_checkpoint(tmp_path / "checkpoint.pt", config)
+    shutil.copytree(workshop / "bpe", tmp_path / "bpe")
+    (verdict,) = export(tmp_path, tmp_path / "out", precision, verify=True)
+    assert verdict.lowest_cosine >= MIN_COSINES[precision]
+    assert verdict.precision == precision
+    session, rows = open_session(tmp_path / "out" / "text"), random_rows()
+    together = run_session(session, batch_rows(rows, ["tokens"]))
+    alone = np.concatenate([run_session(session, batch_rows([row], ["tokens"], extra=0)) for row in rows])
+    assert np.abs(together - alone).max() <= (1e-3 if precision == "fp16" else 1e-5)
+
+
+def test_verify_fails_on_a_corrupted_weight(workshop, repository, tmp_path):
+    shutil.copytree(repository / "image", tmp_path / "image")
+    path = tmp_path / "image" / MODEL_FILE
+    graph = onnx.load(path)
+    weight = max(graph.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    values = np.frombuffer(weight.raw_data, np.float32).copy()
+    values[::7] += 0.5
+    weight.raw_data = values.tobytes()
+    onnx.save(graph, path)
+    assert not verify_model(tmp_path / "image", load_checkpoint(workshop / "checkpoint.pt")).passed
+
+
+@pytest.mark.parametrize(
+    ("role", "config", "message"),
+    [
+        ("checkpoint", CLASSIFY_CONFIGS["vqa"], "--checkpoint takes the embedding model"),
+        ("vqa", random_config(), "--vqa takes a classify model"),
+        ("audio_labels", CLASSIFY_CONFIGS["vqa"], "--audio-labels takes head_type 'audio'"),
+        ("grounding", CLASSIFY_CONFIGS["vqa"], "--grounding takes 4"),
+        ("vqa", CLASSIFY_CONFIGS["image_pair"], "another task"),
+        ("image_pair", random_config(head_type="vl", head=HeadConfig(2)), "another task"),
+    ],
+)
+def test_a_checkpoint_of_another_kind_is_refused(tmp_path, role, config, message):
+    write_random_checkpoint(tmp_path / "model.pt", config)
+    with pytest.raises(ExportError, match=message):
+        open_checkpoint(role, tmp_path / "model.pt")
+
+
+def test_labels_must_fit(tmp_path):
+    (tmp_path / "labels").write_text('["a", "b"]')
+    assert read_labels(tmp_path / "labels", 2) == ("a", "b")
+    with pytest.raises(ExportError, match="2 names for 3 classes"):
+        read_labels(tmp_path / "labels", 3)
+    (tmp_path / "labels").write_text('{"0": "a", "2": "b"}')
+    with pytest.raises(ExportError, match="can't be read"):
+        read_labels(tmp_path / "labels", 2)
+
+
+def test_a_vocabulary_larger_than_the_model_is_refused(workshop, tmp_path):
+    shutil.copytree(workshop / "bpe", tmp_path / "bpe")
+    write_random_checkpoint(tmp_path / "checkpoint.pt", random_config(head_type="text", vocabulary_size=50))
+    with pytest.raises(ExportError, match="only 50"):
+        export(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
