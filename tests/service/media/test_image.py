@@ -315,7 +315,7 @@ def test_mutated_files_raise_nothing_but_input_errors(kind):
     special = {"LZW": ("TIFF", {"compression": "tiff_lzw"}), "PROGRESSIVE": ("JPEG", {"progressive": True})}
     name, options = special.get(kind, (kind, {}))
     details = []
-    for data in mutate(save(image, name, **options), 400, seed=len(kind)):
+    for data in mutate(save(image, name, **options), 2000, seed=len(kind)):
         try:
             decode(data, size=16, max_pixels=1_000_000)
         except InputError as error:
