@@ -1,0 +1,1 @@
+"""Measurements: each module is one script, run as `python -m bench.<name>`."""
