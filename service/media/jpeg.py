@@ -6,6 +6,7 @@ differences that were measured, and why the factor is 4.
 
 from __future__ import annotations
 
+import re
 import struct
 
 import numpy as np
@@ -18,6 +19,8 @@ from service.media.image_file import ImageFile, damaged
 
 SCALED_SIDE_FACTOR = 4
 MAX_SCANS = 128  # a progressive file has about 10; each costs a pass over the whole picture
+MAX_SEGMENTS = 4_096
+MARKER = re.compile(rb"\xff[\x01-\xfe]")
 START_OF_SCAN, EXIF_SEGMENT = 0xDA, 0xE1
 STANDALONE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})
 PROGRESSIVE_MARKERS = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
@@ -32,16 +35,16 @@ def read_jpeg(data: bytes) -> tuple[ImageFile, bytes | None]:
     """Size of a JPEG from its frame header (ITU T.81, B.2.2), and its EXIF block.
 
     Raises:
-        UnreadableImage: there is no frame header before the pixels, or more than `MAX_SCANS` scans.
+        UnreadableImage: there is no frame header before the pixels, or too many segments or scans.
     """
     offset, size, exif, components, progressive = 2, None, None, 0, False
-    while offset + 4 <= len(data):
-        if data[offset] != 0xFF:
-            offset += 1  # decoders look for the next marker
-            continue
-        marker = data[offset + 1]
-        if marker == 0xFF or marker in STANDALONE_MARKERS:
-            offset += 1 if marker == 0xFF else 2
+    for _ in range(MAX_SEGMENTS):
+        found = MARKER.search(data, offset)  # decoders skip stray bytes too
+        if found is None or found.start() + 5 > len(data):
+            break
+        offset, marker = found.start(), data[found.start() + 1]
+        if marker in STANDALONE_MARKERS:
+            offset += 2
             continue
         (length,) = struct.unpack_from(">H", data, offset + 2)
         if marker in FRAME_MARKERS and offset + 10 <= len(data):
@@ -54,6 +57,8 @@ def read_jpeg(data: bytes) -> tuple[ImageFile, bytes | None]:
                 _check_scans(data, offset)
             break
         offset += 2 + length
+    else:
+        raise damaged("JPEG", f"made of more than {MAX_SEGMENTS} segments")
     if size is None:
         raise damaged("JPEG")
     return ImageFile("JPEG", *size, data), exif

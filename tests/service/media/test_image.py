@@ -1,5 +1,6 @@
 import io
 import struct
+import time
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -298,6 +299,22 @@ def test_endless_scans_are_refused():
     scan = data.rindex(b"\xff\xda")
     with pytest.raises(UnreadableImage, match="scans"):
         decode(data[:-2] + data[scan:-2] * MAX_SCANS + data[-2:])
+
+
+def test_megabytes_of_empty_blocks_end_soon():
+    jpeg, gif = save(picture(), "JPEG"), save(picture(), "GIF")
+    floods = [
+        b"\xff\xd8" + b"\xff" * 10_000_000,
+        b"\xff\xd8\xff" + bytes(10_000_000),
+        jpeg[:2] + b"\xff\xe2\0\2" * 2_500_000 + jpeg[2:],
+        png(8, 8, png_chunk(b"IDAT", b"") * 800_000),
+        gif[:781] + b"\x21\xf9\0" * 3_000_000 + gif[781:],
+    ]
+    start = time.perf_counter()
+    for data in floods:
+        with pytest.raises(UnreadableImage):
+            decode(data)
+    assert time.perf_counter() - start < 5
 
 
 def test_exif_tags_that_all_point_at_the_whole_block_are_not_read():
