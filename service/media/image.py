@@ -76,7 +76,7 @@ def _decode(data: bytes, size: int, max_pixels: int) -> DecodedImage:
     image, filled = decode_jpeg(file, size) if file.format == "JPEG" else _decode_with_pillow(file)
     on_its_side = orientation >= 5
     upright = _flip(np.asarray(_resize(image, filled, size, on_its_side=on_its_side)), orientation)
-    planes = upright.transpose(2, 0, 1)[:3] if upright.ndim == 3 else np.broadcast_to(upright, (3, size, size))
+    planes = upright.transpose(2, 0, 1) if upright.ndim == 3 else np.broadcast_to(upright, (3, size, size))
     width, height = (file.height, file.width) if on_its_side else (file.width, file.height)
     return DecodedImage(np.ascontiguousarray(planes), width, height)
 

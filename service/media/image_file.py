@@ -20,6 +20,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_PIXEL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})  # alpha is dropped, so tRNS goes
 GIF_EXTENSION, GIF_GRAPHIC_CONTROL, GIF_IMAGE = 0x21, 0xF9, 0x2C
 BMP_RUN_LENGTH_CODES = (1, 2)
+MAX_BLOCKS = 131_072  # chunks or sub-blocks walked in one file: 33 MB of GIF comments, 1 GB of a usual PNG
 MAX_RUN_LENGTH_BYTES = 1 << 20  # this decoder is slow: 0.2 s for a megabyte
 
 
@@ -70,7 +71,9 @@ def read_png(data: bytes) -> tuple[ImageFile, bytes | None]:
         raise damaged("PNG")
     width, height = struct.unpack_from(">II", data, 16)
     parts, exif, offset = [PNG_SIGNATURE], None, 8
-    while offset + 12 <= len(data):
+    for _ in range(MAX_BLOCKS):
+        if offset + 12 > len(data):
+            break
         (length,) = struct.unpack_from(">I", data, offset)
         kind, end = data[offset + 4 : offset + 8], offset + 12 + length
         if end > len(data):
@@ -84,6 +87,8 @@ def read_png(data: bytes) -> tuple[ImageFile, bytes | None]:
         if kind == b"IEND":
             break
         offset = end
+    else:
+        raise damaged("PNG", f"made of more than {MAX_BLOCKS} chunks")
     return ImageFile("PNG", width, height, b"".join(parts)), exif
 
 
@@ -107,7 +112,9 @@ def read_webp(data: bytes) -> tuple[ImageFile, bytes | None]:
 
 def _webp_exif(data: bytes) -> bytes | None:
     offset = 12
-    while offset + 8 <= len(data):
+    for _ in range(MAX_BLOCKS):
+        if offset + 8 > len(data):
+            break
         (length,) = struct.unpack_from("<I", data, offset + 4)
         if data[offset : offset + 4] == b"EXIF":
             return data[offset + 8 : offset + 8 + length]
@@ -121,8 +128,8 @@ def read_gif(data: bytes) -> ImageFile:
         raise damaged("GIF")
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     offset = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-    screen, control = data[:offset], b""
-    while offset + 10 <= len(data):
+    screen, control, blocks = data[:offset], b"", 0
+    while offset + 10 <= len(data) and blocks < MAX_BLOCKS:
         if data[offset] == GIF_IMAGE:
             left, top, frame_width, frame_height = struct.unpack_from("<HHHH", data, offset + 1)
             if not frame_width or not frame_height:
@@ -133,9 +140,11 @@ def read_gif(data: bytes) -> ImageFile:
             raise damaged("GIF")
         start, label = offset, data[offset + 1]
         offset += 2
-        while offset < len(data) and data[offset]:
+        while offset < len(data) and data[offset] and blocks < MAX_BLOCKS:
             offset += data[offset] + 1
+            blocks += 1
         offset += 1
+        blocks += 1
         if label == GIF_GRAPHIC_CONTROL:
             control = data[start:offset]
     raise damaged("GIF")

@@ -6,6 +6,7 @@ differences that were measured, and why the factor is 4.
 
 from __future__ import annotations
 
+import re
 import struct
 
 import numpy as np
@@ -18,47 +19,59 @@ from service.media.image_file import ImageFile, damaged
 
 SCALED_SIDE_FACTOR = 4
 MAX_SCANS = 128  # a progressive file has about 10; each costs a pass over the whole picture
+MAX_SEGMENTS = 4_096
+MARKER = re.compile(rb"\xff[\x01-\xfe]")
 START_OF_SCAN, EXIF_SEGMENT = 0xDA, 0xE1
 STANDALONE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})
+PROGRESSIVE_MARKERS = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Components → colour space to ask libjpeg-turbo for, Pillow's mode, and how Pillow reads the bytes. Four components
-# are taken as Adobe writes them, inverted; so does Pillow.
-LAYOUTS = {1: ("GRAY", "L", "L"), 3: ("RGBX", "RGBX", "RGBX"), 4: ("CMYK", "CMYK", "CMYK;I")}
+# Components → colour space to ask libjpeg-turbo for, Pillow's mode, and how Pillow reads the bytes. RGBX is how Pillow
+# keeps RGB, so that taking it over costs little. Four components are taken as Adobe writes them, inverted; so does
+# Pillow.
+LAYOUTS = {1: ("GRAY", "L", "L"), 3: ("RGBX", "RGB", "RGBX"), 4: ("CMYK", "CMYK", "CMYK;I")}
 
 
 def read_jpeg(data: bytes) -> tuple[ImageFile, bytes | None]:
     """Size of a JPEG from its frame header (ITU T.81, B.2.2), and its EXIF block.
 
     Raises:
-        UnreadableImage: there is no frame header before the pixels, or more than `MAX_SCANS` scans.
+        UnreadableImage: there is no frame header before the pixels, or too many segments or scans.
     """
-    if data.count(b"\xff\xda") > MAX_SCANS:  # 0xFF is escaped within scans, so that every match is one, or nearly so
-        raise UnreadableImage(f"the JPEG file has more than {MAX_SCANS} scans")
-    offset, size, exif = 2, None, None
-    while offset + 4 <= len(data):
-        if data[offset] != 0xFF:
-            offset += 1  # decoders look for the next marker
-            continue
-        marker = data[offset + 1]
-        if marker == 0xFF or marker in STANDALONE_MARKERS:
-            offset += 1 if marker == 0xFF else 2
+    offset, size, exif, components, progressive = 2, None, None, 0, False
+    for _ in range(MAX_SEGMENTS):
+        found = MARKER.search(data, offset)  # decoders skip stray bytes too
+        if found is None or found.start() + 5 > len(data):
+            break
+        offset, marker = found.start(), data[found.start() + 1]
+        if marker in STANDALONE_MARKERS:
+            offset += 2
             continue
         (length,) = struct.unpack_from(">H", data, offset + 2)
         if marker in FRAME_MARKERS and offset + 10 <= len(data):
-            height, width, _components = struct.unpack_from(">HHB", data, offset + 5)
-            size = (width, height)
+            height, width, components = struct.unpack_from(">HHB", data, offset + 5)
+            size, progressive = (width, height), marker in PROGRESSIVE_MARKERS
         elif marker == EXIF_SEGMENT and exif is None and data[offset + 4 : offset + 10] == b"Exif\0\0":
             exif = data[offset + 10 : offset + 2 + length]
         elif marker == START_OF_SCAN:
+            if progressive or data[offset + 4] < components:
+                _check_scans(data, offset)
             break
         offset += 2 + length
+    else:
+        raise damaged("JPEG", f"made of more than {MAX_SEGMENTS} segments")
     if size is None:
         raise damaged("JPEG")
     return ImageFile("JPEG", *size, data), exif
 
 
+def _check_scans(data: bytes, offset: int) -> None:
+    """Count the scans: 0xFF is escaped within them, so that every match is one, or nearly so."""
+    if data.count(b"\xff\xda", offset) > MAX_SCANS:
+        raise UnreadableImage(f"the JPEG file has more than {MAX_SCANS} scans")
+
+
 def decode_jpeg(file: ImageFile, size: int) -> tuple[Image.Image, tuple[float, float]]:
-    """Decode to a picture in mode L, RGB or RGBX, and the width and height within it that the picture fills.
+    """Decode to a picture in mode L or RGB, and the width and height within it that the picture fills.
 
     A file that is cut off is refused. Other damage that libjpeg can step over is accepted, as Pillow and browsers do:
     cameras and phones write stray bytes before markers.
@@ -79,7 +92,7 @@ def decode_jpeg(file: ImageFile, size: int) -> tuple[Image.Image, tuple[float, f
         if "premature end" in str(error).lower():
             raise damaged("JPEG", "cut off") from error
         pixels = _decode_leniently(file.body, colour_space, wanted)
-    image = Image.frombuffer(mode, (pixels.shape[1], pixels.shape[0]), pixels, "raw", raw_mode, 0, 1)
+    image = Image.frombytes(mode, (pixels.shape[1], pixels.shape[0]), pixels, "raw", raw_mode)
     filled = (min(width / divisor, pixels.shape[1]), min(height / divisor, pixels.shape[0]))
     return image.convert("RGB") if mode == "CMYK" else image, filled
 

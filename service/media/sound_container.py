@@ -7,6 +7,7 @@ from typing import Literal
 Container = Literal["WAV", "FLAC", "OGG", "MP3"]
 
 ID3_HEADER_BYTES = 10
+MAX_ID3_TAGS = 16
 
 
 def sniff_container(data: bytes) -> Container | None:
@@ -26,9 +27,11 @@ def sniff_container(data: bytes) -> Container | None:
 
 
 def _skip_id3(data: bytes) -> int:
-    """Offset behind all ID3v2 tags and the zero bytes that some writers leave behind them (id3.org, 2.4.0, 3.1)."""
+    """Offset behind the ID3v2 tags and the zero bytes that some writers leave behind them (id3.org, 2.4.0, 3.1)."""
     start = 0
-    while data[start : start + 3] == b"ID3" and len(data) >= start + ID3_HEADER_BYTES:
+    for _ in range(MAX_ID3_TAGS):
+        if data[start : start + 3] != b"ID3" or len(data) < start + ID3_HEADER_BYTES:
+            break
         size = 0
         for byte in data[start + 6 : start + 10]:
             size = size << 7 | byte & 0x7F

@@ -1,5 +1,6 @@
 import io
 import struct
+import time
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -300,6 +301,22 @@ def test_endless_scans_are_refused():
         decode(data[:-2] + data[scan:-2] * MAX_SCANS + data[-2:])
 
 
+def test_megabytes_of_empty_blocks_end_soon():
+    jpeg, gif = save(picture(), "JPEG"), save(picture(), "GIF")
+    floods = [
+        b"\xff\xd8" + b"\xff" * 10_000_000,
+        b"\xff\xd8\xff" + bytes(10_000_000),
+        jpeg[:2] + b"\xff\xe2\0\2" * 2_500_000 + jpeg[2:],
+        png(8, 8, png_chunk(b"IDAT", b"") * 800_000),
+        gif[:781] + b"\x21\xf9\0" * 3_000_000 + gif[781:],
+    ]
+    start = time.perf_counter()
+    for data in floods:
+        with pytest.raises(UnreadableImage):
+            decode(data)
+    assert time.perf_counter() - start < 5
+
+
 def test_exif_tags_that_all_point_at_the_whole_block_are_not_read():
     tags = b"".join(struct.pack("<HHII", 40_000 + number, 7, 60_000, 0) for number in range(4000))
     exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 4000) + tags + bytes(4)
@@ -315,7 +332,7 @@ def test_mutated_files_raise_nothing_but_input_errors(kind):
     special = {"LZW": ("TIFF", {"compression": "tiff_lzw"}), "PROGRESSIVE": ("JPEG", {"progressive": True})}
     name, options = special.get(kind, (kind, {}))
     details = []
-    for data in mutate(save(image, name, **options), 400, seed=len(kind)):
+    for data in mutate(save(image, name, **options), 2000, seed=len(kind)):
         try:
             decode(data, size=16, max_pixels=1_000_000)
         except InputError as error:
