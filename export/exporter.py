@@ -79,7 +79,7 @@ def export_repository(request: ExportRequest) -> list[Verdict]:
     jobs = list(_plan(request))
     request.out_dir.mkdir(parents=True, exist_ok=True)
     verdicts = []
-    with _staging(request.out_dir) as staging, tqdm(total=3 * len(jobs), unit="step") as progress:
+    with _staging(request.out_dir) as staging, tqdm(disable=None, total=3 * len(jobs), unit="step") as progress:
         for job in jobs:
             progress.set_description(f"{job.name}: tracing")
             model = build_model(job.name, job.checkpoint, _dtype(request.precision))
