@@ -18,6 +18,13 @@ def server() -> Iterator[LiveServer]:
 
 
 @pytest.fixture(scope="session")
+def default_server() -> Iterator[LiveServer]:
+    """As `make serve` starts it."""
+    with live_server(REPOSITORY) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def client(server: LiveServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=60.0) as opened:
         yield opened

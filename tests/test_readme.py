@@ -22,7 +22,9 @@ CUT = "…"
 def same(shown: Any, got: Any, place: str = "") -> None:
     """What the README shows must be what came, as far as it shows it."""
     if isinstance(shown, dict):
-        assert shown.keys() == got.keys(), place
+        shown = dict(shown)
+        whole = shown.pop(CUT, None) is None
+        assert shown.keys() == got.keys() if whole else shown.keys() <= got.keys(), place
         for key, value in shown.items():
             same(value, got[key], f"{place}/{key}")
     elif isinstance(shown, list):
@@ -45,7 +47,8 @@ def test_every_endpoint_has_an_example() -> None:
 
 
 @pytest.mark.parametrize(("command", "answer"), EXAMPLES, ids=[command.split()[2] for command, _ in EXAMPLES])
-def test_the_examples_answer_what_they_show(server: LiveServer, command: str, answer: str) -> None:
-    words = shlex.split(command.replace("\\\n", " ").replace("localhost:8000", f"127.0.0.1:{server.port}"))
+def test_the_examples_answer_what_they_show(default_server: LiveServer, command: str, answer: str) -> None:
+    words = shlex.split(command.replace("\\\n", " ").replace("localhost:8000", f"127.0.0.1:{default_server.port}"))
     result = subprocess.run(words, cwd=ROOT, capture_output=True, check=True)
-    same(json.loads(answer.replace(f",{CUT}", f',"{CUT}"')), json.loads(result.stdout))
+    spelled = answer.replace(f", {CUT}}}", f', "{CUT}": 0}}').replace(f", {CUT}]", f', "{CUT}"]')
+    same(json.loads(spelled), json.loads(result.stdout))
