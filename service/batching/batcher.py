@@ -91,7 +91,9 @@ class Batcher:
             return [await _outcome(row.future) for row in waiting]
         finally:
             for row in waiting:
-                row.future.cancel()
+                self._queue.abandon(row)
+                if not row.future.cancel() and not row.future.cancelled():
+                    row.future.exception()  # seen, so that nobody complains of an error that was never looked at
 
     async def drain(self) -> None:
         """Wait for the batches that are running."""

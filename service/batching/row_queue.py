@@ -40,11 +40,12 @@ class Row:
     priority: Priority
     enqueued_s: float
     future: Future[RowResult]
+    waiting: bool = False
 
 
 @dataclass(slots=True)
 class RowQueue:
-    """Waiting rows of one model. `bounds` are the length buckets' upper bounds, ascending; may be empty."""
+    """Waiting rows of one model; its length counts those whose caller still waits. `bounds` are the length buckets' upper bounds, ascending; may be empty."""
 
     bounds: tuple[int, ...]
     _lanes: dict[tuple[int, Priority], deque[Row]] = field(default_factory=dict)
@@ -65,12 +66,20 @@ class RowQueue:
     def push(self, row: Row) -> None:
         """Append a row to its bucket's lane."""
         self._lanes.setdefault((self.bucket(row.length), row.priority), deque()).append(row)
+        row.waiting = True
         self._size += 1
+
+    def abandon(self, row: Row) -> None:
+        """Give back the place and the memory of a row whose caller has gone; its husk leaves with its neighbours."""
+        if row.waiting:
+            row.waiting = False
+            row.inputs = {}
+            self._size -= 1
 
     def take(self, limit: int) -> list[Row]:
         """Remove and return the next batch: at most `limit` rows of one bucket, the longest waiting one's.
 
-        Rows whose caller has gone (their future is done) are dropped on the way. Empty when nothing waits.
+        Abandoned rows are dropped on the way. Empty when nothing waits.
         """
         head: Row | None = None
         for lane in self._lanes.values():
@@ -88,10 +97,12 @@ class RowQueue:
         return rows
 
     def _first_alive(self, lane: deque[Row]) -> Row | None:
-        while lane and lane[0].future.done():
-            self._pop(lane)
+        while lane and not lane[0].waiting:
+            lane.popleft()
         return lane[0] if lane else None
 
     def _pop(self, lane: deque[Row]) -> Row:
+        row = lane.popleft()
+        row.waiting = False
         self._size -= 1
-        return lane.popleft()
+        return row

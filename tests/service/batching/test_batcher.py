@@ -159,12 +159,15 @@ async def test_overflow_is_refused_and_nothing_is_half_queued() -> None:
 
 async def test_a_row_whose_caller_left_is_dropped_before_it_runs() -> None:
     engine = FakeEngine(total)
-    batcher, _ = make(engine)
+    batcher, ledger = make(engine)
     first = await held(batcher, engine)
     gone = asyncio.create_task(batcher.submit([row(9)], Priority.INTERACTIVE))
     stays = asyncio.create_task(batcher.submit([row(7)], Priority.INTERACTIVE))
     await settle()
+    assert ledger.depth() == 2
     gone.cancel()
+    await settle()
+    assert ledger.depth() == 1
     engine.gate.set()
     assert values(await stays) == [7.0]
     assert engine.batches == [1, 1]
