@@ -45,7 +45,10 @@ class Row:
 
 @dataclass(slots=True)
 class RowQueue:
-    """Waiting rows of one model; its length counts those whose caller still waits. `bounds` are the length buckets' upper bounds, ascending; may be empty."""
+    """Waiting rows of one model; its length counts those whose caller still waits.
+
+    `bounds` are the length buckets' upper bounds, ascending; may be empty.
+    """
 
     bounds: tuple[int, ...]
     _lanes: dict[tuple[int, Priority], deque[Row]] = field(default_factory=dict)
