@@ -16,10 +16,12 @@ from service.app import build_app
 from service.errors import ServiceError
 from service.repository import RepositoryError
 from service.runtime import Runtime
-from service.settings import Settings
+from service.settings import ENV_PREFIX, Settings, SettingsError
 
 logger = logging.getLogger(__name__)
 
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 ACCEPT_REST_S = 0.05
 """Time to accept what waits in the backlog before the listener closes."""
 SILENT_CONNECTION_S = 0.25
@@ -28,7 +30,7 @@ SILENT_CONNECTION_S = 0.25
 TRY = """\
 Ready on {base}   (stop with Ctrl-C)
   curl -s {base}/embed -F text='a cow in a field'
-  curl -s {base}/embed -F image=@picture.jpg -F audio=@clip.flac
+  curl -s {base}/embed -F image=@examples/scene.jpg -F audio=@examples/chime.flac
   curl -s {base}/info
   {base}/docs
 """
@@ -102,14 +104,14 @@ def serve(settings: Settings) -> int:
 
     Raises:
         RepositoryError: the model repository can't be served.
+        SettingsError: the address can't be listened on.
     """
     level = settings.log_level
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     runtime = Runtime(settings)
+    listener = listen(settings.host, settings.port)
     config = uvicorn.Config(
         build_app(runtime),
-        host=settings.host,
-        port=settings.port,
         log_level="warning" if level == "info" else level,
         log_config=None,
         access_log=False,
@@ -121,15 +123,28 @@ def serve(settings: Settings) -> int:
     )
     server = DrainingServer(config, runtime)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(server, runtime))
+        runner.run(_serve(server, runtime, listener))
     if server.failure is not None:
         logger.error("the models could not be loaded: %s", server.failure)
         return 1
     return 0
 
 
-async def _serve(server: DrainingServer, runtime: Runtime) -> None:
-    serving = asyncio.create_task(server.serve([server.config.bind_socket()]))
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket.
+
+    Raises:
+        SettingsError: the address is not ours, or is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsError(f"{ENV_PREFIX}HOST, {ENV_PREFIX}PORT: can't listen on {host}:{port}: {error}") from error
+
+
+async def _serve(server: DrainingServer, runtime: Runtime, listener: socket.socket) -> None:
+    serving = asyncio.create_task(server.serve([listener]))
     try:
         await serving
     finally:
