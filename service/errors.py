@@ -6,7 +6,6 @@
     │   ├── BodyTooSlow         408  did not arrive within `read_timeout_ms`
     │   ├── BodyTooLarge        413  more bytes than `max_body_bytes`
     │   ├── UnsupportedBody     415  neither JSON nor multipart
-    │   ├── NotAcceptable       406  an answer format that is not offered
     │   ├── UnknownPath         404  no such endpoint
     │   ├── WrongMethod         405  the endpoint has another method
     │   ├── ModelNotServed      404  the model repository lacks the model
@@ -80,12 +79,6 @@ class UnsupportedBody(RequestError):
     """The content type is neither JSON nor multipart."""
 
     status, code, title = 415, "unsupported_media_type", "Unsupported media type"
-
-
-class NotAcceptable(RequestError):
-    """The `Accept` header or `encoding` names a format that is not offered."""
-
-    status, code, title = 406, "not_acceptable", "Not acceptable"
 
 
 class UnknownPath(RequestError):

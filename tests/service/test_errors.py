@@ -25,7 +25,7 @@ def subclasses(kind: type[errors.ServiceError]) -> Iterator[type[errors.ServiceE
 def test_the_tree_and_the_docs_name_every_class(kind: type[errors.ServiceError]) -> None:
     lines = [line for line in (errors.__doc__ or "").splitlines() if f" {kind.__name__} " in f"{line} "]
     assert len(lines) >= 1, "not in the tree of errors.py"
-    abstract = kind in (errors.RequestError, errors.InputError, errors.Unavailable, errors.NotAcceptable)
+    abstract = kind in (errors.RequestError, errors.InputError, errors.Unavailable)
     assert abstract or f"`{kind.code}`" in DOCS.read_text(), "not in docs/api.md"
 
 
