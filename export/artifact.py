@@ -45,6 +45,7 @@ TOKEN_BUCKETS = (8, 16, 24, 32, 48)
 AUDIO_BUCKETS_S = (1, 2, 4, 6, 8, 10)
 MAX_BATCH_SIZES = {"text": 64, "image": 32, "audio": 16, "audio_labels": 16}
 DEFAULT_MAX_BATCH_SIZE = 16
+MAX_BATCH_AUDIO_S = 60  # seconds of sound in one call: four clips of 15 s keep a processor busy, more only take memory
 ACTIVATIONS: dict[str, Activation] = {
     "audio_labels": "softmax",
     "vqa": "sigmoid",
@@ -133,7 +134,7 @@ def card_sizes(name: str, source: Source) -> dict[str, Any]:
 
 
 def triton_config(card: ModelCard) -> Any:
-    """The `ModelConfig` message of a model: tensors, batching, warm-up and our batcher's length buckets."""
+    """The `ModelConfig` message of a model: tensors, batching, warm-up and our batcher's bounds."""
     contract = CONTRACTS[card.model]
     message = model_config_pb2.ModelConfig(
         name=card.model,
@@ -150,6 +151,8 @@ def triton_config(card: ModelCard) -> Any:
     message.parameters["fingerprint"].string_value = card.fingerprint
     if buckets := length_buckets(card):
         message.parameters["length_buckets"].string_value = ",".join(map(str, buckets))
+    if WAVEFORM in contract.inputs:
+        message.parameters["max_batch_positions"].string_value = str(MAX_BATCH_AUDIO_S * SAMPLE_RATE_HZ)
     for rows in (1, message.max_batch_size):
         _add_warmup(message, rows, card)
     return message

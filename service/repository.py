@@ -132,11 +132,17 @@ class ModelFolder:
     @property
     def length_buckets(self) -> tuple[int, ...]:
         """Upper bounds of the length groups, ascending: token ids, or samples for audio. Empty: one group."""
-        value = self.config.parameters["length_buckets"].string_value if self._has("length_buckets") else ""
-        return tuple(int(part) for part in value.split(",") if part)
+        return tuple(int(part) for part in self._parameter("length_buckets").split(",") if part)
 
-    def _has(self, parameter: str) -> bool:
-        return parameter in self.config.parameters
+    @property
+    def max_batch_positions(self) -> int | None:
+        """Largest rows × length of one call, in token ids or samples; None: no such bound."""
+        value = self._parameter("max_batch_positions")
+        return int(value) if value else None
+
+    def _parameter(self, name: str) -> str:
+        # Asking a protobuf map for an absent key would add it.
+        return str(self.config.parameters[name].string_value) if name in self.config.parameters else ""
 
 
 def read_config(path: Path) -> Any:

@@ -42,17 +42,21 @@ class BatchObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """How rows of one model are batched: read from `config.pbtxt`."""
+    """How rows of one model are batched: read from `config.pbtxt`.
+
+    `max_positions` bounds rows × length of a batch, and with it the memory of a call; None: only `max_rows` counts.
+    """
 
     model: str
     max_rows: int
     slots: int
     length_buckets: tuple[int, ...] = ()
+    max_positions: int | None = None
 
     @classmethod
     def of(cls, model: ModelFolder) -> BatchPolicy:
         """The policy that the model's own configuration asks for."""
-        return cls(model.name, model.max_batch_size, model.instances, model.length_buckets)
+        return cls(model.name, model.max_batch_size, model.instances, model.length_buckets, model.max_batch_positions)
 
 
 class Batcher:
@@ -108,11 +112,14 @@ class Batcher:
 
     def _pump(self) -> None:
         self._pump_is_due = False
-        while self._free_slots and (rows := self._queue.take(self._policy.max_rows)):
+        while self._free_slots and (rows := self._take()):
             self._free_slots -= 1
             task = asyncio.get_running_loop().create_task(self._run(rows))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+
+    def _take(self) -> list[Row]:
+        return self._queue.take(self._policy.max_rows, self._policy.max_positions)
 
     async def _run(self, rows: list[Row]) -> None:
         try:

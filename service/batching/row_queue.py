@@ -79,9 +79,10 @@ class RowQueue:
             row.inputs = {}
             self._size -= 1
 
-    def take(self, limit: int) -> list[Row]:
+    def take(self, limit: int, max_positions: int | None = None) -> list[Row]:
         """Remove and return the next batch: at most `limit` rows of one bucket, the longest waiting one's.
 
+        `max_positions` bounds rows × the bucket's bound, so that long rows run in smaller batches; one row always may.
         Abandoned rows are dropped on the way. Empty when nothing waits.
         """
         head: Row | None = None
@@ -91,6 +92,9 @@ class RowQueue:
                 head = first
         if head is None:
             return []
+        if max_positions is not None:
+            longest = max(1, self.bound(head.length) or head.length)
+            limit = max(1, min(limit, max_positions // longest))
         rows: list[Row] = []
         bucket = self.bucket(head.length)
         for priority in (head.priority, *(p for p in Priority if p != head.priority)):

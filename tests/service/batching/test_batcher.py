@@ -94,6 +94,22 @@ async def test_a_batch_never_exceeds_its_limit() -> None:
     assert engine.batches == [4, 4, 2]
 
 
+async def test_long_rows_run_in_smaller_batches() -> None:
+    engine = FakeEngine(total)
+    policy = BatchPolicy("text", 8, 1, (4, 8), max_positions=16)
+    batcher = Batcher(engine, policy, max_queue=100, observer=Ledger())
+    await batcher.submit([row(*range(8))] * 5, Priority.INTERACTIVE)
+    await batcher.submit([row(1)] * 5, Priority.INTERACTIVE)
+    assert engine.batches == [2, 2, 1, 4, 1]
+
+
+async def test_a_row_above_the_bound_still_runs_alone() -> None:
+    engine = FakeEngine(total)
+    batcher = Batcher(engine, BatchPolicy("text", 8, 1, (), 4), max_queue=100, observer=Ledger())
+    assert len(await batcher.submit([row(*range(30))] * 2, Priority.INTERACTIVE)) == 2
+    assert engine.batches == [1, 1]
+
+
 async def test_rows_are_grouped_by_length() -> None:
     engine = FakeEngine(total)
     batcher, ledger = make(engine)
