@@ -16,7 +16,7 @@ from service.routes import audio_labels, classify, embed, ground, operations, qu
 from service.routes.lean import SCHEMA_REF, lean_endpoints
 from service.runtime import Runtime
 from service.wire import answers, schemas
-from service.wire.problem import handle_http_exception
+from service.wire.problem import handle_exception, handle_http_exception
 
 DESCRIPTION = "One embedding space for images, sound and text; grounding boxes and audio labels."
 ROUTERS = tuple(module.router for module in (embed, similarity, ground, classify, audio_labels, questions, operations))
@@ -35,11 +35,14 @@ DOCUMENTED: tuple[type[BaseModel], ...] = (
 
 def build_app(runtime: Runtime) -> RequestMiddleware:
     """The application; who calls it starts and closes the runtime."""
-    app = FastAPI(title="ONE-PEACE Server", description=DESCRIPTION, version=__version__, redoc_url=None)
+    app = FastAPI(
+        title="ONE-PEACE Server", description=DESCRIPTION, version=__version__, redoc_url=None, redirect_slashes=False
+    )
     app.state.runtime = runtime
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(HTTPException, handle_http_exception)
+    app.add_exception_handler(Exception, handle_exception)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return RequestMiddleware(app, lean_endpoints(ROUTERS), runtime)
 

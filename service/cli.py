@@ -17,7 +17,13 @@ from service.errors import InvalidRequest, ServiceError
 from service.repository import RepositoryError
 from service.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"}
+MEDIA_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"} | {
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".opus",
+    ".mp3",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,10 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     from export import cli as export_cli
 
-    parser = argparse.ArgumentParser(prog="onepeace", description="ONE-PEACE Server")
+    parser = argparse.ArgumentParser(prog="onepeace", description="ONE-PEACE Server", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="start the service", formatter_class=argparse.HelpFormatter)
+    serve = commands.add_parser("serve", help="start the service", allow_abbrev=False)
     add_settings(serve)
     serve.set_defaults(run=_serve)
     info = commands.add_parser("info", help="print what the model repository holds, as JSON")
@@ -107,7 +113,10 @@ async def _embed_inputs(inputs: Sequence[str], settings: Settings) -> int:
     from service.runtime import Runtime
     from service.wire.answers import embed_body
 
-    items = [_item(value, f"/inputs/{i}") for i, value in enumerate(inputs)]
+    try:
+        items = [_item(value) for value in inputs]
+    except OSError as error:
+        return _complain(f"can't read {error.filename}: {error.strerror}", 1)
     runtime = Runtime(settings)
     await runtime.start()
     try:
@@ -118,7 +127,8 @@ async def _embed_inputs(inputs: Sequence[str], settings: Settings) -> int:
     return 0
 
 
-def _item(value: str, pointer: str) -> Any:
+def _item(value: str) -> Any:
+    from service.media.sound_container import sniff_container
     from service.usecases.items import AudioItem, ImageItem, TextItem
 
     path = Path(value)
@@ -127,9 +137,11 @@ def _item(value: str, pointer: str) -> Any:
     except (OSError, ValueError):  # a text too long for a path, or with a NUL byte
         is_file = False
     if not is_file:
-        return TextItem(value, pointer)
-    kind = AudioItem if path.suffix.lower() in AUDIO_SUFFIXES else ImageItem
-    return kind(path.read_bytes(), pointer)
+        if path.suffix.lower() in MEDIA_SUFFIXES and " " not in value:
+            sys.stderr.write(f"onepeace: no file '{value}': embedding these words as a text\n")
+        return TextItem(value, value)
+    data = path.read_bytes()
+    return (AudioItem if sniff_container(data) else ImageItem)(data, value)
 
 
 def _print(value: object) -> None:

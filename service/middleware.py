@@ -72,7 +72,7 @@ class RequestMiddleware:
                 scope["onepeace.endpoint"] = scope["path"]
                 await _answer(endpoint, Request(scope, exchange.receive), exchange)
         except asyncio.CancelledError:
-            if not watchdog.barked:
+            if not watchdog.ended_it:
                 raise
             task.uncancel()
             if watchdog.verdict is not None:

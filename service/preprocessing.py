@@ -51,6 +51,14 @@ class Preprocessor:
             raise ModelNotServed(f"the model repository has no '{name}' model")
         return self._models[name]
 
+    def row_bytes(self, model: str) -> int:
+        """Memory of one prepared row at most; 0 for a model that is not served."""
+        if model not in self._models:
+            return 0
+        card = self._models[model].card
+        samples = int((card.max_audio_s or 0) * (card.sample_rate_hz or 0))
+        return 3 * (card.image_size or 0) ** 2 + 4 * samples
+
     def text(self, model: str, text: str) -> EncodedText:
         """Token ids for `model`.
 

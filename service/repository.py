@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -93,6 +94,11 @@ class ModelCard(BaseModel):
     checkpoint_sha256: str = ""
     exported_at: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
+
+    def dims(self, tensor: Tensor) -> list[int]:
+        """The dimensions of one of the model's tensors, with the card's sizes in the place of letters."""
+        letters = {"S": self.image_size, "D": self.embedding_dim, "C": self.num_labels}
+        return [int(dim if isinstance(dim, int) else letters[dim] or 0) for dim in tensor.dims]
 
 
 class RepositoryError(Exception):
@@ -191,8 +197,12 @@ def read_model(path: Path) -> ModelFolder:
         ("inputs", config.input, contract.inputs),
         ("outputs", config.output, (contract.output,)),
     ):
-        if [tensor.name for tensor in found] != [tensor.name for tensor in wanted]:
-            raise RepositoryError(f"{path / CONFIG_FILE}: {kind} must be {', '.join(t.name for t in wanted)}")
+        have = [
+            _describe(tensor.name, model_config_pb2.DataType.Name(tensor.data_type), tensor.dims) for tensor in found
+        ]
+        want = [_describe(tensor.name, f"TYPE_{tensor.data_type}", card.dims(tensor)) for tensor in wanted]
+        if have != want:
+            raise RepositoryError(f"{path / CONFIG_FILE}: {kind} are {', '.join(have)}, not {', '.join(want)}")
     needed = [MODEL_FILE] + ([Path(TOKENIZER_FILE)] if TOKENS in contract.inputs else [])
     for file in needed:
         if not (path / file).is_file():
@@ -211,13 +221,33 @@ def read_repository(path: Path) -> dict[str, ModelFolder]:
     models = {name: read_model(path / name) for name in CONTRACTS if (path / name / CONFIG_FILE).is_file()}
     if not models:
         raise RepositoryError(f"{path}: holds none of the models {', '.join(CONTRACTS)}")
+    check_space([models[name] for name in EMBEDDING_MODELS if name in models])
     return models
+
+
+def check_space(models: list[ModelFolder]) -> None:
+    """Make sure that the embedding models come from one checkpoint: only then do their vectors compare.
+
+    Raises:
+        RepositoryError: names the two that differ.
+    """
+    for model in models[1:]:
+        for field in ("checkpoint_sha256", "embedding_dim", "logit_scale"):
+            mine, first = getattr(model.card, field), getattr(models[0].card, field)
+            if mine != first:
+                raise RepositoryError(
+                    f"{model.path} and {models[0].path} are not of one space: {field} is {mine} and {first}"
+                )
 
 
 def space_fingerprint(models: dict[str, ModelFolder]) -> str:
     """SHA-256 over the embedding models' fingerprints: names the space that text, image and audio share."""
     lines = [f"{name} {models[name].card.fingerprint}" for name in EMBEDDING_MODELS if name in models]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _describe(name: str, data_type: str, dims: Iterable[int]) -> str:
+    return f"{name} {data_type} {list(dims)}"
 
 
 def _read_labels(path: Path, card: ModelCard) -> tuple[str, ...] | None:

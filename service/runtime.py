@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -12,7 +12,7 @@ from service.admission import Admission
 from service.context import RequestContext
 from service.engine.onnx import OnnxEngine
 from service.engine.protocol import Engine
-from service.errors import NotReady
+from service.errors import InputError, NotReady
 from service.lifecycle import Lifecycle, State
 from service.metrics import Metrics
 from service.pipeline import Pipeline
@@ -20,7 +20,9 @@ from service.repository import ModelFolder, read_repository
 from service.settings import Settings
 from service.usecases.embedding import Embedder
 from service.usecases.heads import Heads
-from service.wire.body import BodyReader, FormRule
+from service.usecases.items import Item, leaves, modality
+from service.wire.body import BodyReader
+from service.wire.form import FormRule
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -42,13 +44,13 @@ class Runtime:
         self.admission = Admission(max_items=settings.max_queue, max_bytes=settings.max_pending_bytes)
         self.embedder = Embedder(self.models, self.pipeline, bulk_items=settings.bulk_items)
         self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)
+        self.metrics.ready.set_function(lambda: float(self.ready()))
         self._bodies = BodyReader(settings, self.admission)
 
     async def start(self) -> None:
         """Load and warm every model, then be ready."""
         await self.engine.start()
         self.lifecycle.started()
-        self.metrics.ready.set(1)
 
     async def close(self) -> None:
         """Finish what runs and let go of threads and models."""
@@ -58,7 +60,6 @@ class Runtime:
     def drain(self) -> None:
         """The end was asked for: not ready from now on, yet serving."""
         self.lifecycle.drain()
-        self.metrics.ready.set(0)
 
     def ready(self) -> bool:
         """Whether new callers are welcome."""
@@ -68,19 +69,30 @@ class Runtime:
         """The checked request; see `BodyReader.read`.
 
         Raises:
-            NotReady: the models are not loaded yet.
+            NotReady: the models are not loaded.
         """
-        if self.lifecycle.state is State.STARTING:
+        if not self.engine.ready():
             raise NotReady("the models are being loaded")
         return await self._bodies.read(request, context_of(request), schema, form)
 
-    def admit(self, context: RequestContext, items: int) -> None:
-        """Account for a request's items until it is answered.
+    def admit_items(self, context: RequestContext, items: Sequence[Item | InputError]) -> None:
+        """Account for items to embed, and for the memory of what they decode to, until the request is answered.
 
         Raises:
             QueueFull: there is no room for them.
         """
-        self.admission.take_items(context, items)
+        good = [leaf for item in items if not isinstance(item, InputError) for leaf in leaves(item)]
+        self.admission.take_items(context, len(good))
+        self.admission.take_bytes(context, sum(self.pipeline.preprocessor.row_bytes(modality(leaf)) for leaf in good))
+
+    def admit_rows(self, context: RequestContext, model: str, rows: int) -> None:
+        """Account for rows of one head; they share one picture or clip.
+
+        Raises:
+            QueueFull: there is no room for them.
+        """
+        self.admission.take_items(context, rows)
+        self.admission.take_bytes(context, self.pipeline.preprocessor.row_bytes(model))
 
 
 def context_of(request: Request) -> RequestContext:

@@ -86,7 +86,7 @@ class DrainingServer(uvicorn.Server):
         """Load the models; a failure ends the server."""
         try:
             await self._runtime.start()
-        except (RepositoryError, ServiceError) as error:
+        except Exception as error:  # a server that will never be ready must not look like one that is starting
             self.failure = error
             self.should_exit = True
             return
@@ -125,7 +125,8 @@ def serve(settings: Settings) -> int:
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(server, runtime, listener))
     if server.failure is not None:
-        logger.error("the models could not be loaded: %s", server.failure)
+        known = isinstance(server.failure, RepositoryError | ServiceError)
+        logger.error("the models could not be loaded: %s", server.failure, exc_info=None if known else server.failure)
         return 1
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+logger = logging.getLogger(__name__)
 ENV_PREFIX = "ONEPEACE_"
 MIB = 1024 * 1024
 
@@ -74,6 +76,10 @@ def load_settings(flags: dict[str, Any] | None = None) -> Settings:
     Raises:
         SettingsError: names each wrong setting, as its variable and its flag.
     """
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.startswith(ENV_PREFIX) and name not in known:
+            logger.warning("%s is not a setting of this service", name)
     try:
         return Settings(**(flags or {}))
     except ValidationError as error:

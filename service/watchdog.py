@@ -44,7 +44,7 @@ class Watchdog:
         self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._look)
 
     @property
-    def barked(self) -> bool:
+    def ended_it(self) -> bool:
         """Whether the task was cancelled from here."""
         return self.verdict is not None or self.caller_left
 

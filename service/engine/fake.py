@@ -23,6 +23,7 @@ class FakeEngine:
     """
 
     pads_to_bucket = False
+    device = "none"
 
     def __init__(self, rule: Rule, *, poison: Callable[[RowInputs], bool] | None = None) -> None:
         self._rule, self._poison = rule, poison

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from service.engine.warmup import warmup_batches
 from service.errors import EngineFailure
 from service.repository import ModelFolder, RepositoryError
 
+CUDA = "CUDAExecutionProvider"
 logger = logging.getLogger(__name__)
 
 
@@ -22,6 +24,7 @@ class OnnxEngine:
     """Runs every model of a repository through ONNX Runtime, on CUDA where the package offers it."""
 
     pads_to_bucket = False
+    device = "cpu"
 
     def __init__(self, models: dict[str, ModelFolder], *, threads: int) -> None:
         self._models = models
@@ -40,7 +43,9 @@ class OnnxEngine:
         refuse_two_runtimes()
         loop = asyncio.get_running_loop()
         for name, model in self._models.items():
-            self._sessions[name] = await loop.run_in_executor(self._pool, _load, model, self._threads)
+            session = await loop.run_in_executor(self._pool, _load, model, self._threads)
+            self.device = "cuda" if CUDA in session.get_providers() else "cpu"
+            self._sessions[name] = session
             for batch in warmup_batches(model):
                 await self.infer(name, batch)
             logger.info("model %s is loaded and warm", name)
@@ -71,12 +76,12 @@ def refuse_two_runtimes() -> None:
     """`onnxruntime` and `onnxruntime-gpu` overwrite each other's files: say so instead of failing oddly.
 
     Raises:
-        RepositoryError: both packages are installed, or none is.
+        RepositoryError: both packages are installed, or ONNX Runtime is missing.
     """
-    found = [package for package in ("onnxruntime", "onnxruntime-gpu") if _installed(package)]
-    if len(found) != 1:
-        have = "both are" if found else "neither is"
-        raise RepositoryError(f"exactly one of onnxruntime and onnxruntime-gpu must be installed; {have}")
+    if _installed("onnxruntime") and _installed("onnxruntime-gpu"):
+        raise RepositoryError("only one of onnxruntime and onnxruntime-gpu may be installed; both are")
+    if find_spec("onnxruntime") is None:
+        raise RepositoryError("ONNX Runtime is missing: install one of onnxruntime and onnxruntime-gpu")
 
 
 def _installed(package: str) -> bool:
@@ -97,11 +102,13 @@ def _load(model: ModelFolder, threads: int) -> Any:
     # Spinning threads win microseconds on an idle machine and take the cores from decoding on a busy one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     available = onnxruntime.get_available_providers()
-    providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
+    providers = [name for name in (CUDA, "CPUExecutionProvider") if name in available]
     try:
         session = onnxruntime.InferenceSession(str(model.onnx_path), options, providers=providers)
     except Exception as error:  # as above
         raise RepositoryError(f"{model.onnx_path}: ONNX Runtime can't load it: {error}") from error
+    if CUDA in providers and CUDA not in session.get_providers():
+        logger.warning("CUDA can't be used (driver or libraries are missing): '%s' runs on the CPU", model.name)
     _check_tensors(model, session)
     return session
 

@@ -54,10 +54,11 @@ class Engine(Protocol):
     """Runs the models of one repository.
 
     `pads_to_bucket`: whether rows should be padded to their length bucket's bound, because equal shapes merge or
-    compile better there; otherwise to the longest row of the batch.
+    compile better there; otherwise to the longest row of the batch. `device`: what computes, for `/info`.
     """
 
     pads_to_bucket: bool
+    device: str
 
     async def start(self) -> None:
         """Load and warm every model."""

@@ -1,4 +1,4 @@
-"""Rows that wake a model up: one alone and a full batch, of the shapes that `config.pbtxt` names."""
+"""Rows that wake a model up before the service is ready: one of each length bucket, then two of the longest."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from tokenizers import Tokenizer
 
 from service.errors import InvalidText
 
-_LONG_TEXT = 1024  # characters; a text of this length is nearly always beyond the limit of tokens
 _COUNTED_AT_ONCE = 1 << 16  # characters
 
 
@@ -45,14 +44,6 @@ class TextTokenizer:
             InvalidText: longer than `max_bytes`, or with a lone surrogate.
         """
         self._check(text)
-        cut = _end_of_a_word(text)
-        if cut is not None:
-            encoded = self._encode(text[:cut])
-            if encoded.truncated:
-                return encoded
-        return self._encode(text)
-
-    def _encode(self, text: str) -> EncodedText:
         encoding = self._tokenizer.encode(text)
         tokens = np.array(encoding.ids, dtype=np.int64)
         # Only a text at the limit can have been cut; `overflowing` copies all that was.
@@ -73,19 +64,6 @@ class TextTokenizer:
         return InvalidText(
             f"the text has {size} bytes, the limit is {self._max_bytes}", limit=self._max_bytes, actual=size
         )
-
-
-def _end_of_a_word(text: str) -> int | None:
-    """Where a long text can be cut so that the part before the cut has the first tokens of the whole.
-
-    That is a space behind something that is no white space. Pre-tokens hold a space only in front, so one of them
-    ends there, and neither the split nor lower-casing before a space depends on what follows it: a space is neither
-    cased nor case-ignorable. If the part alone is beyond the limit of tokens, its ids are those of the whole text.
-    """
-    if len(text) <= 2 * _LONG_TEXT:
-        return None
-    cut = text.find(" ", _LONG_TEXT)
-    return cut if cut > 0 and not text[cut - 1].isspace() else None
 
 
 def _count_bytes(text: str) -> int:

@@ -11,7 +11,7 @@ from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
 from service.usecases.items import AudioItem
 from service.wire.answers import LabelsAnswer, labels_answer
-from service.wire.body import FormRule
+from service.wire.form import FormRule
 from service.wire.schemas import AudioLabelsRequest
 
 router = APIRouter(route_class=LeanRoute)
@@ -28,7 +28,7 @@ async def audio_labels(request: Request) -> Response:
     runtime, context = runtime_of(request), context_of(request)
     fingerprint = runtime.heads.fingerprint("audio_labels")
     wanted = await runtime.read(request, AudioLabelsRequest, FORM)
-    runtime.admit(context, 1)
+    runtime.admit_rows(context, "audio_labels", 1)
     clip = AudioItem(wanted.audio, "/audio")
     labels, note = await runtime.heads.label_audio(clip, wanted.top_k, context.stages)
     return labels_answer("audio_labels", fingerprint, labels, [note])

@@ -8,13 +8,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.errors import ServiceError
+from service.errors import ModelNotServed, ServiceError
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
 from service.usecases.embedding import Embedded
 from service.wire.answers import EmbedAnswer, embed_body, json_response
-from service.wire.body import FormRule
-from service.wire.schemas import EmbedRequest, items_at
+from service.wire.checking import check_items
+from service.wire.form import FormRule
+from service.wire.schemas import EmbedEnvelope, EmbedRequest
 
 router = APIRouter(route_class=LeanRoute)
 FORM = {
@@ -26,17 +27,17 @@ FORM = {
 }
 
 
-@router.post("/embed", summary="Items to vectors", **documented(EmbedRequest, EmbedAnswer, FORM))
+@router.post("/embed", summary="Items to vectors", **documented(EmbedRequest, EmbedAnswer, FORM, ModelNotServed))
 async def embed(request: Request) -> Response:
     """Embed texts, images, clips and fused items in one space.
 
     In multipart, the repeated fields `text`, `image` and `audio` are the items, in the order in which they stand.
     """
     runtime, context = runtime_of(request), context_of(request)
-    wanted = await runtime.read(request, EmbedRequest, FORM)
-    items = items_at(wanted.inputs, "/inputs")
+    wanted = await runtime.read(request, EmbedEnvelope, FORM)
+    items = check_items(wanted.inputs, "/inputs")
     outcomes: Sequence[Embedded | ServiceError]
-    runtime.admit(context, len(items))
+    runtime.admit_items(context, items)
     if wanted.on_error == "report":
         outcomes = await runtime.embedder.embed_each(items, context.stages)
     else:

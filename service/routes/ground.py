@@ -11,7 +11,7 @@ from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
 from service.usecases.items import ImageItem, TextItem
 from service.wire.answers import GroundAnswer, ground_answer
-from service.wire.body import FormRule
+from service.wire.form import FormRule
 from service.wire.schemas import GroundRequest
 
 router = APIRouter(route_class=LeanRoute)
@@ -25,6 +25,6 @@ async def ground(request: Request) -> Response:
     fingerprint = runtime.heads.fingerprint("grounding")
     wanted = await runtime.read(request, GroundRequest, FORM)
     phrases = [TextItem(phrase, f"/phrases/{i}") for i, phrase in enumerate(wanted.phrases)]
-    runtime.admit(context, len(phrases))
+    runtime.admit_rows(context, "grounding", len(phrases))
     boxes, note = await runtime.heads.ground(ImageItem(wanted.image, "/image"), phrases, context.stages)
     return ground_answer("grounding", fingerprint, boxes, note)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from service import errors
 from service.wire.answers import Problem
-from service.wire.body import FormRule
+from service.wire.form import FormRule
 
 SCHEMA_REF = "#/components/schemas/"
 COMMON_ERRORS: tuple[type[errors.ServiceError], ...] = (
@@ -44,7 +44,8 @@ class LeanRoute(APIRoute):
 def lean_endpoints(routers: Iterable[APIRouter]) -> dict[tuple[str, str], LeanEndpoint]:
     """The endpoint of each method and path, to be called without FastAPI in between."""
     routes = [route for router in routers for route in router.routes if isinstance(route, LeanRoute)]
-    return {(method, route.path): route.endpoint for route in routes for method in route.methods or ()}
+    endpoints = {(method, route.path): route.endpoint for route in routes for method in route.methods or ()}
+    return endpoints | {("HEAD", path): endpoint for (method, path), endpoint in endpoints.items() if method == "GET"}
 
 
 def documented(

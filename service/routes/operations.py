@@ -42,6 +42,7 @@ def describe(runtime: Runtime) -> dict[str, Any]:
         "fingerprint": embedder.fingerprint,
         "dimensions": embedder.dimensions,
         "engine": settings.engine,
+        "device": runtime.engine.device,
         "version": __version__,
         "limits": {name: getattr(settings, name) for name in LIMITS} | {"max_tokens": max_tokens},
         "models": models,

@@ -11,7 +11,7 @@ from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
 from service.usecases.items import AudioItem, ImageItem, TextItem
 from service.wire.answers import LabelsAnswer, PairAnswer, json_response, labels_answer
-from service.wire.body import FormRule
+from service.wire.form import FormRule
 from service.wire.schemas import AudioQaRequest, ImagePairRequest, VqaRequest
 
 router = APIRouter(route_class=LeanRoute)
@@ -41,7 +41,7 @@ async def vqa(request: Request) -> Response:
     fingerprint = runtime.heads.fingerprint("vqa")
     wanted = await runtime.read(request, VqaRequest, VQA_FORM)
     image, question = ImageItem(wanted.image, "/image"), TextItem(wanted.question, "/question")
-    runtime.admit(context, 1)
+    runtime.admit_rows(context, "vqa", 1)
     labels, note = await runtime.heads.answer_about_image(image, question, wanted.top_k, context.stages)
     return labels_answer("vqa", fingerprint, labels, [note])
 
@@ -57,7 +57,7 @@ async def audio_qa(request: Request) -> Response:
     fingerprint = runtime.heads.fingerprint("audio_qa")
     wanted = await runtime.read(request, AudioQaRequest, AUDIO_QA_FORM)
     clip = AudioItem(wanted.audio, "/audio")
-    runtime.admit(context, len(wanted.candidates))
+    runtime.admit_rows(context, "audio_qa", len(wanted.candidates))
     labels, note = await runtime.heads.answer_about_audio(clip, wanted.question, wanted.candidates, context.stages)
     return labels_answer("audio_qa", fingerprint, labels, [note])
 
@@ -73,6 +73,6 @@ async def image_pair(request: Request) -> Response:
     fingerprint = runtime.heads.fingerprint("image_pair")
     wanted = await runtime.read(request, ImagePairRequest, PAIR_FORM)
     images = [ImageItem(wanted.image, "/image"), ImageItem(wanted.image_2, "/image_2")]
-    runtime.admit(context, 1)
+    runtime.admit_rows(context, "image_pair", 1)
     probability = await runtime.heads.judge_pair(images, TextItem(wanted.text, "/text"), context.stages)
     return json_response({"model": "image_pair", "fingerprint": fingerprint, "probability": probability})

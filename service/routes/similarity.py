@@ -6,11 +6,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.errors import ModelNotServed
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
 from service.usecases.similarity import compare
 from service.wire.answers import SimilarityAnswer, similarity_answer
-from service.wire.body import FormRule
+from service.wire.form import FormRule
 from service.wire.schemas import SimilarityRequest, items_at
 
 router = APIRouter(route_class=LeanRoute)
@@ -21,12 +22,16 @@ FORM = {
 } | {"probabilities": FormRule("probabilities")}
 
 
-@router.post("/similarity", summary="Cosines between items", **documented(SimilarityRequest, SimilarityAnswer, FORM))
+@router.post(
+    "/similarity",
+    summary="Cosines between items",
+    **documented(SimilarityRequest, SimilarityAnswer, FORM, ModelNotServed),
+)
 async def similarity(request: Request) -> Response:
     """Compare each query with each candidate; items may also be vectors that the caller has already."""
     runtime, context = runtime_of(request), context_of(request)
     wanted = await runtime.read(request, SimilarityRequest, FORM)
     queries, candidates = items_at(wanted.queries, "/queries"), items_at(wanted.candidates, "/candidates")
-    runtime.admit(context, len(queries) + len(candidates))
+    runtime.admit_items(context, [*queries, *candidates])
     result = await compare(runtime.embedder, queries, candidates, wanted.probabilities, context.stages)
     return similarity_answer(runtime.settings.model_name, runtime.embedder, result)

@@ -11,14 +11,26 @@ from numpy.typing import NDArray
 
 from service.batching.row_queue import Priority, RowResult
 from service.context import Stages
-from service.errors import EngineFailure, FingerprintMismatch, InputError, InvalidField, InvalidRequest, ServiceError
+from service.errors import EngineFailure, FingerprintMismatch, InputError, InvalidField, InvalidRequest
 from service.pipeline import Pipeline
 from service.preprocessing import Note, Prepared, audio_row, image_row, text_row
 from service.repository import EMBEDDING_MODELS, ModelFolder, space_fingerprint
-from service.usecases.items import AudioItem, FusedItem, ImageItem, Item, MediaItem, TextItem, VectorItem, modality
+from service.usecases.items import (
+    AudioItem,
+    FusedItem,
+    ImageItem,
+    Item,
+    MediaItem,
+    TextItem,
+    VectorItem,
+    leaves,
+    modality,
+)
 
 Vector = NDArray[np.float32]
 Ready = Prepared | Vector
+MIN_FUSED_NORM = 1e-6
+"""Of Σ|w|: float32 vectors agree to about 1e-7, so what is below is rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +46,12 @@ class Embedded:
 class _Parts:
     """One item taken apart: what became of each part."""
 
-    item: Item
+    item: Item | InputError
     ready: list[Ready | InputError | None]
 
     def errors(self) -> list[InputError]:
+        if isinstance(self.item, InputError):
+            return [self.item]
         return [part for part in self.ready if isinstance(part, InputError)]
 
 
@@ -53,10 +67,10 @@ class Embedder:
         }
         cards = [models[name].card for name in EMBEDDING_MODELS if name in models]
         self.dimensions = cards[0].embedding_dim or 0 if cards else 0
-        self.logit_scale = next((card.logit_scale for card in cards if card.logit_scale is not None), 0.0)
+        self.logit_scale = next((card.logit_scale for card in cards if card.logit_scale is not None), None)
 
-    async def embed_all(self, items: Sequence[Item], stages: Stages) -> list[Embedded]:
-        """Embed every item, or none.
+    async def embed_all(self, items: Sequence[Item | InputError], stages: Stages) -> list[Embedded]:
+        """Embed every item, or none. An item may be an error already, if its form was wrong.
 
         Raises:
             InvalidRequest: names every wrong item.
@@ -66,21 +80,25 @@ class Embedder:
         if wrong := [error for part in parts for error in part.errors()]:
             raise InvalidRequest(wrong)
         results = await self._run(parts, stages)
-        failures = [result for result in results if isinstance(result, ServiceError)]
-        if failures:
-            raise failures[0]
+        if wrong := [result for result in results if isinstance(result, InputError)]:
+            raise InvalidRequest(wrong)
+        for result in results:
+            if isinstance(result, EngineFailure):
+                raise result
         return [result for result in results if isinstance(result, Embedded)]
 
-    async def embed_each(self, items: Sequence[Item], stages: Stages) -> list[Embedded | InputError | EngineFailure]:
+    async def embed_each(
+        self, items: Sequence[Item | InputError], stages: Stages
+    ) -> list[Embedded | InputError | EngineFailure]:
         """Embed what can be embedded; a wrong item gives its error in its place and harms no other."""
         return await self._run(await self._prepare(items, stages), stages)
 
-    async def _prepare(self, items: Sequence[Item], stages: Stages) -> list[_Parts]:
+    async def _prepare(self, items: Sequence[Item | InputError], stages: Stages) -> list[_Parts]:
         parts = [_Parts(item, [None] * len(_leaves(item))) for item in items]
-        leaves = [(part, place, leaf) for part in parts for place, leaf in enumerate(_leaves(part.item))]
-        texts = [(part, place, leaf) for part, place, leaf in leaves if isinstance(leaf, TextItem)]
-        media = [(part, place, leaf) for part, place, leaf in leaves if isinstance(leaf, ImageItem | AudioItem)]
-        for part, place, leaf in leaves:
+        every = [(part, place, leaf) for part in parts for place, leaf in enumerate(_leaves(part.item))]
+        texts = [(part, place, leaf) for part, place, leaf in every if isinstance(leaf, TextItem)]
+        media = [(part, place, leaf) for part, place, leaf in every if isinstance(leaf, ImageItem | AudioItem)]
+        for part, place, leaf in every:
             if isinstance(leaf, VectorItem):
                 part.ready[place] = self._check_vector(leaf)
         if texts:
@@ -111,10 +129,11 @@ class Embedder:
         if len(vector) != self.dimensions:
             detail = f"a vector has {self.dimensions} numbers here"
             return InvalidField(detail, limit=self.dimensions, actual=len(vector), pointer=pointer)
-        norm = float(np.linalg.norm(vector))
-        if not np.isfinite(norm) or norm == 0.0:
+        largest = float(np.abs(vector).max())
+        if not np.isfinite(largest) or largest == 0.0:
             return InvalidField("a vector must be finite and not zero", pointer=pointer)
-        return (vector / norm).astype(np.float32)
+        vector = vector / largest  # so that no square overflows
+        return (vector / np.linalg.norm(vector)).astype(np.float32)
 
     async def _run(self, parts: list[_Parts], stages: Stages) -> list[Embedded | InputError | EngineFailure]:
         good = [part for part in parts if not part.errors()]
@@ -127,36 +146,47 @@ class Embedder:
                 answers.append(errors[0])
                 continue
             outcomes = [next(results) if isinstance(row, Prepared) else row for row in part.ready]
-            answers.append(_assemble(part, outcomes))
+            if not isinstance(part.item, InputError):
+                answers.append(_assemble(part.item, part, outcomes))
         return answers
 
 
-def _leaves(item: Item) -> tuple[MediaItem | VectorItem, ...]:
-    return item.parts if isinstance(item, FusedItem) else (item,)
+def _leaves(item: Item | InputError) -> tuple[MediaItem | VectorItem, ...]:
+    return () if isinstance(item, InputError) else leaves(item)
 
 
 def _located(error: InputError, leaf: MediaItem) -> InputError:
-    error.pointer = f"{leaf.pointer}/{modality(leaf)}"
+    error.pointer = leaf.pointer
     return error
 
 
-def _assemble(part: _Parts, outcomes: Sequence[object]) -> Embedded | InputError | EngineFailure:
+def _assemble(item: Item, part: _Parts, outcomes: Sequence[object]) -> Embedded | InputError | EngineFailure:
     vectors: list[Vector] = []
     for outcome in outcomes:
         if isinstance(outcome, EngineFailure):
             return outcome
         vectors.append(outcome.output if isinstance(outcome, RowResult) else np.asarray(outcome))
     notes = tuple(row.note if isinstance(row, Prepared) else {} for row in part.ready)
-    kind = modality(part.item)
-    if not isinstance(part.item, FusedItem):
+    kind = modality(item)
+    if not isinstance(item, FusedItem):
         return Embedded(kind, vectors[0], notes)
-    fused = _fuse(vectors, part.item.weights)
+    fused = _fuse(vectors, item.weights)
+    if fused is None:
+        return InvalidField("the parts cancel each other out: their weighted sum is zero", pointer=item.pointer)
+    return Embedded(kind, fused, notes)
+
+
+def _fuse(vectors: Sequence[Vector], weights: Sequence[float]) -> Vector | None:
+    """Σ wᵢ·vᵢ, L2-normalised, [D]; None when nothing but rounding is left of it.
+
+    Only the weights' ratios matter, so they are scaled to a largest of 1 first: none overflows, none vanishes.
+    """
+    largest = max(abs(weight) for weight in weights)
+    if largest == 0.0:
+        return None
+    scaled = np.asarray(weights, dtype=np.float64) / largest
+    fused = scaled @ np.stack(vectors).astype(np.float64)
     norm = float(np.linalg.norm(fused))
-    if norm < 1e-6:
-        return InvalidField("the parts cancel each other out: their weighted sum is zero", pointer=part.item.pointer)
-    return Embedded(kind, (fused / norm).astype(np.float32), notes)
-
-
-def _fuse(vectors: Sequence[Vector], weights: Sequence[float]) -> NDArray[np.float64]:
-    """Σ wᵢ·vᵢ in float64, [D]."""
-    return np.asarray(weights, dtype=np.float64) @ np.stack(vectors).astype(np.float64)
+    if norm < MIN_FUSED_NORM * float(np.abs(scaled).sum()):
+        return None
+    return (fused / norm).astype(np.float32)

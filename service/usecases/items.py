@@ -10,7 +10,7 @@ from service.media.payload import Payload
 
 @dataclass(frozen=True, slots=True)
 class TextItem:
-    """A text. `pointer` is its JSON pointer in the request, for errors."""
+    """A text. `pointer` says where it stands in the request, for errors."""
 
     text: str
     pointer: str
@@ -48,12 +48,17 @@ MediaItem = TextItem | ImageItem | AudioItem
 class FusedItem:
     """Several things in one vector: the normalised weighted sum of the parts' vectors."""
 
-    parts: tuple[MediaItem | VectorItem, ...]
+    parts: tuple[MediaItem, ...]
     weights: tuple[float, ...]
     pointer: str
 
 
 Item = MediaItem | VectorItem | FusedItem
+
+
+def leaves(item: Item) -> tuple[MediaItem | VectorItem, ...]:
+    """What has to be computed or checked for an item: its parts, or itself."""
+    return item.parts if isinstance(item, FusedItem) else (item,)
 
 
 def modality(item: Item) -> str:

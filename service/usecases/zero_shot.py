@@ -12,6 +12,7 @@ from service.preprocessing import Note
 from service.usecases.embedding import Embedder
 from service.usecases.items import AudioItem, Item, TextItem
 from service.usecases.probabilities import ScoredLabel, best_first, contrast
+from service.usecases.similarity import require_logit_scale
 
 IMAGE_TEMPLATE = "a photo of a {}"
 AUDIO_TEMPLATE = "This is a sound of {}"  # the paper's prompt for ESC-50
@@ -19,7 +20,7 @@ PLACE = "{}"
 
 
 async def classify(
-    embedder: Embedder, item: Item, labels: Sequence[str], template: str | None, stages: Stages
+    embedder: Embedder, item: Item, labels: Sequence[TextItem], template: str | None, stages: Stages
 ) -> tuple[list[ScoredLabel], tuple[Note, ...]]:
     """Probabilities of all labels, best first, and what was done to the item.
 
@@ -33,7 +34,8 @@ async def classify(
         found = template.count(PLACE)
         error = InvalidField("a template must hold '{}' exactly once", limit=1, actual=found, pointer="/template")
         raise InvalidRequest([error])
-    prompts = [TextItem(template.replace(PLACE, label), f"/labels/{i}") for i, label in enumerate(labels)]
+    logit_scale = require_logit_scale(embedder, "/labels")
+    prompts = [TextItem(template.replace(PLACE, label.text), label.pointer) for label in labels]
     first, *others = await embedder.embed_all([item, *prompts], stages)
     cosines = np.stack([other.vector for other in others]) @ first.vector
-    return best_first(labels, contrast(cosines, embedder.logit_scale)), first.notes
+    return best_first([label.text for label in labels], contrast(cosines, logit_scale)), first.notes

@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from service.errors import ServiceError
+from service.errors import InputError, ServiceError
 from service.preprocessing import Note
 from service.usecases.embedding import Embedded, Embedder
 from service.usecases.heads import GroundedPhrase
@@ -113,12 +113,13 @@ def json_response(value: object) -> Response:
 
 
 def embed_body(
-    name: str, embedder: Embedder, outcomes: Sequence[Embedded | ServiceError], items: Sequence[Item]
+    name: str, embedder: Embedder, outcomes: Sequence[Embedded | ServiceError], items: Sequence[Item | InputError]
 ) -> dict[str, Any]:
     """The answer of `/embed`, in the order of the inputs."""
     data: list[dict[str, Any]] = []
     for index, (outcome, item) in enumerate(zip(outcomes, items, strict=True)):
-        entry: dict[str, Any] = {"index": index, "modality": modality(item)}
+        kind = "unknown" if isinstance(item, InputError) else modality(item)
+        entry: dict[str, Any] = {"index": index, "modality": kind}
         if isinstance(outcome, Embedded):
             entry["embedding"] = outcome.vector
             entry["input"] = note_body(outcome.notes)

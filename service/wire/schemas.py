@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    FailFast,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from service.media.payload import Payload
 from service.usecases.items import AudioItem, FusedItem, ImageItem, Item, MediaItem, TextItem, VectorItem
 
+MAX_NUMBERS = 65_536  # of one vector
 TAG_PREFIX = "item:"  # marks the discriminator's steps in error locations, which no caller knows
 
 
@@ -39,7 +50,7 @@ class Text(Request):
 
     def item(self, pointer: str) -> TextItem:
         """The item that stands at `pointer`."""
-        return TextItem(self.text, pointer)
+        return TextItem(self.text, f"{pointer}/text")
 
 
 class Image(Request):
@@ -49,7 +60,7 @@ class Image(Request):
 
     def item(self, pointer: str) -> ImageItem:
         """The item that stands at `pointer`."""
-        return ImageItem(self.image, pointer)
+        return ImageItem(self.image, f"{pointer}/image")
 
 
 class Audio(Request):
@@ -59,13 +70,13 @@ class Audio(Request):
 
     def item(self, pointer: str) -> AudioItem:
         """The item that stands at `pointer`."""
-        return AudioItem(self.audio, pointer)
+        return AudioItem(self.audio, f"{pointer}/audio")
 
 
 class Vector(Request):
     """A vector that the caller has already; `/similarity` only."""
 
-    embedding: list[float] = Field(min_length=1, max_length=65_536)
+    embedding: Annotated[list[float], FailFast()] = Field(min_length=1, max_length=MAX_NUMBERS)
     fingerprint: str | None = Field(None, max_length=128, description="of the model that made it")
 
     def item(self, pointer: str) -> VectorItem:
@@ -127,6 +138,14 @@ class EmbedRequest(Request):
     inputs: list[EmbedItem] = Field(min_length=1)
     encoding: Literal["float"] = Field("float", description="form of the numbers")
     on_error: Literal["fail", "report"] = Field("fail", description="what one bad item does to its request")
+
+
+class EmbedEnvelope(Request):
+    """`POST /embed` with its items unchecked: each is checked by itself, for `on_error`."""
+
+    inputs: list[Any] = Field(min_length=1)
+    encoding: Literal["float"] = "float"
+    on_error: Literal["fail", "report"] = "fail"
 
 
 class SimilarityRequest(Request):

@@ -7,15 +7,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 
 START_S = 60.0
+SIGNS_OF_BUGS = ("Traceback", "Warning:", "never retrieved", "never awaited", "internal error")
 
 
 @dataclass(slots=True)
@@ -68,21 +71,29 @@ def live_server(repository: Path, **settings: object) -> Iterator[LiveServer]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ONEPEACE_")}
     environment |= {f"ONEPEACE_{key.upper()}": str(value) for key, value in settings.items()}
     command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--model-repository", str(repository)]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    server = LiveServer(process, port)
-    try:
-        wait_until_ready(server)
-        yield server
-    finally:
-        process.kill()
-        process.wait()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, env=environment, stderr=log)
+        server = LiveServer(process, port)
+        try:
+            wait_until_ready(server, log)
+            yield server
+        finally:
+            process.kill()
+            process.wait()
+        complaints = [line for line in _read(log).splitlines() if any(sign in line for sign in SIGNS_OF_BUGS)]
+        assert not complaints, complaints
 
 
-def wait_until_ready(server: LiveServer) -> None:
+def _read(log: IO[bytes]) -> str:
+    log.seek(0)
+    return log.read().decode(errors="replace")
+
+
+def wait_until_ready(server: LiveServer, log: IO[bytes]) -> None:
     end = time.monotonic() + START_S
     while time.monotonic() < end:
         if server.process.poll() is not None:
-            raise RuntimeError(f"the server ended with code {server.process.returncode}")
+            raise RuntimeError(f"the server ended with code {server.process.returncode}: {_read(log)}")
         try:
             if httpx.get(server.url + "/health/ready").status_code == 200:
                 return

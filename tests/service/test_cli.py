@@ -42,7 +42,7 @@ def test_embed_of_a_bad_file_says_so_without_a_traceback(tmp_path: Path) -> None
     (tmp_path / "a.jpg").write_text("no picture")
     result = run("embed", str(tmp_path / "a.jpg"), "--model-repository", str(REPOSITORY))
     assert result.returncode == 1
-    assert "/inputs/0/image" in result.stderr
+    assert "a.jpg: not a picture" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -1,0 +1,114 @@
+"""Plain values against schemas: what is too much is refused before anything looks at its elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from service.errors import BodyTooLarge, InputError, InvalidField, InvalidRequest, MalformedBody, TooManyItems
+from service.usecases.items import Item
+from service.wire.pointers import escape
+from service.wire.schemas import TAG_PREFIX, EmbedItem
+
+Schema = TypeVar("Schema", bound=BaseModel)
+MAX_ERRORS = 256  # of one answer
+MAX_FIELDS = 32  # of one object
+MAX_JSON_VALUES = 1_000_000  # of one body; 500 vectors of 1536 numbers have 768,000
+
+_EMBED_ITEM: TypeAdapter[Any] = TypeAdapter(EmbedItem)
+
+
+def parse_json(body: bytes) -> object:
+    """Parse JSON (RFC 8259): no NaN, no lone surrogates, bounded depth and number of values.
+
+    Raises:
+        MalformedBody: says where it breaks.
+        BodyTooLarge: more values than would be sane; small ones take fifty times their bytes in memory.
+    """
+    if not body:
+        raise MalformedBody("the body is empty")
+    if len(body) > MAX_JSON_VALUES:
+        values = body.count(b",") + body.count(b"[") + body.count(b"{")
+        if values > MAX_JSON_VALUES:
+            raise BodyTooLarge("the JSON holds too many values", limit=MAX_JSON_VALUES, actual=values)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        place = f" at line {error.lineno}, column {error.colno}" if error.pos else ""
+        raise MalformedBody(f"the body is not valid JSON: {error.msg.partition(':')[0]}{place}") from error
+
+
+def check(schema: type[Schema], value: object, *, strict: bool, max_items: int) -> Schema:
+    """Check a whole request; `strict` takes no "5" for 5.
+
+    Raises:
+        InvalidRequest: names every field that is wrong.
+    """
+    if isinstance(value, dict):
+        _count_fields(value, "")
+        _count_items(value, max_items)
+    try:
+        return schema.model_validate(value, strict=strict)
+    except ValidationError as error:
+        raise InvalidRequest(_input_errors(error, "")) from error
+
+
+def check_items(values: Iterable[object], pointer: str) -> list[Item | InputError]:
+    """Check each item by itself; an error stands in the place of its item, so that it need not harm the others."""
+    items: list[Item | InputError] = []
+    for index, value in enumerate(values):
+        place = f"{pointer}/{index}"
+        try:
+            items.append(_EMBED_ITEM.validate_python(value, strict=True).item(place))
+        except ValidationError as error:
+            items.append(_input_errors(error, place)[0])
+    return items
+
+
+def _count_fields(value: dict[str, Any], pointer: str) -> None:
+    if len(value) > MAX_FIELDS:
+        detail = "an object has too many fields"
+        raise InvalidRequest([InvalidField(detail, limit=MAX_FIELDS, actual=len(value), pointer=pointer)])
+
+
+def _count_items(value: dict[str, Any], max_items: int) -> None:
+    """Count items, parts, labels and phrases of the whole request, and the fields of each object."""
+    counts: dict[str, int] = {}
+    for name, content in value.items():
+        if not isinstance(content, list | dict):
+            continue
+        entries = content if isinstance(content, list) else [content]
+        counts[name] = len(entries)
+        if len(entries) > max_items:
+            continue
+        for index, entry in enumerate(entries):
+            if isinstance(entry, dict):
+                _count_fields(entry, f"/{escape(name)}/{index}" if isinstance(content, list) else f"/{escape(name)}")
+                parts = entry.get("parts")
+                counts[name] += len(parts) - 1 if isinstance(parts, list) and parts else 0
+                _count_weights(entry, max_items)
+    if sum(counts.values()) > max_items:
+        longest = max(counts, key=lambda name: counts[name])
+        detail = "the request has too many items (parts, labels and phrases count)"
+        error = TooManyItems(detail, limit=max_items, actual=sum(counts.values()), pointer=f"/{escape(longest)}")
+        raise InvalidRequest([error])
+
+
+def _count_weights(entry: dict[str, Any], max_items: int) -> None:
+    weights = entry.get("weights")
+    if isinstance(weights, list) and len(weights) > max_items:
+        raise InvalidRequest([TooManyItems("too many weights", limit=max_items, actual=len(weights))])
+
+
+def _input_errors(error: ValidationError, prefix: str) -> list[InputError]:
+    errors: list[InputError] = []
+    for item in error.errors(include_url=False, include_context=True, include_input=False)[:MAX_ERRORS]:
+        steps = [str(step) for step in item["loc"] if not str(step).startswith(TAG_PREFIX)]
+        pointer = prefix + "".join(f"/{escape(step)}" for step in steps)
+        context = item.get("ctx", {})
+        limit = next((context[key] for key in ("max_length", "min_length", "ge", "le") if key in context), None)
+        errors.append(InvalidField(item["msg"], limit=limit, actual=context.get("actual_length"), pointer=pointer))
+    return errors
