@@ -13,6 +13,7 @@ from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip, encoded, picture
 
+DRAIN_S, GRACE_S = 1.0, 10.0
 BODIES = [
     {"inputs": [{"text": "a cow"}]},
     {"inputs": [{"image": encoded(picture(1, (640, 480), "JPEG"))}]},
@@ -41,15 +42,17 @@ async def seen_not_ready(server: LiveServer) -> float:
 
 
 async def test_sigterm_under_load_loses_nothing() -> None:
-    with live_server(REPOSITORY, drain_s=1.0, grace_s=10) as server:
+    with live_server(REPOSITORY, drain_s=DRAIN_S, grace_s=GRACE_S) as server:
         outcomes: list[int] = []
         end = asyncio.Event()
         callers = [asyncio.create_task(keep_asking(server, i, end, outcomes)) for i in range(24)]
         await asyncio.sleep(1.0)
         before = len(outcomes)
         server.terminate()
+        signalled = time.monotonic()
         assert await seen_not_ready(server) < 0.5
         while server.process.poll() is None:
+            assert time.monotonic() - signalled < DRAIN_S + GRACE_S, "still running after its grace period"
             await asyncio.sleep(0.02)
         end.set()
         await asyncio.gather(*callers)  # a lost or reset request would raise here
