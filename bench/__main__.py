@@ -25,6 +25,8 @@ from bench.samples import Sample, make_samples
 
 CONNECTIONS = 64
 BATCH = 16
+MARKS: dict[str, tuple[float, float | None]] = {"text": (0.65, 1.0), "image": (0.85, 3.0), "audio": (0.85, None)}
+"""What the service must reach: its rate ÷ the bare pipeline's, and milliseconds added to a lone request."""
 Figures = dict[str, float]
 
 
@@ -113,9 +115,15 @@ def report(sample: Sample, figures: Figures) -> None:
             f"  service, {connections:2} connections        {ms(name + '_p50')} {figures[name + '_rate']:8.0f} /s"
             f"   p99 {ms(name + '_p99').strip()}"
         )
-    print(f"  service / bare, row by row     {figures['ratio']:8.2f}")
+    ratio_mark, added_mark_ms = MARKS[sample.model]
+    verdict = "ok" if figures["ratio"] >= ratio_mark else "below"
+    print(f"  service / bare, row by row     {figures['ratio']:8.2f}      mark {ratio_mark}: {verdict}")
     print(f"  service / bare, {BATCH} at a time  {figures['ratio_batched']:8.2f}")
-    print(f"  added p50 at one connection    {ms('added_p50')}\n")
+    if added_mark_ms is None:
+        print(f"  added p50 at one connection    {ms('added_p50')}\n")
+        return
+    verdict = "ok" if figures["added_p50"] * 1000 <= added_mark_ms else "above"
+    print(f"  added p50 at one connection    {ms('added_p50')}   mark {added_mark_ms} ms: {verdict}\n")
 
 
 def pinned(command: list[str], core: int) -> subprocess.Popen[str]:
