@@ -5,7 +5,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: serve test lint types unit model bench lock clean help
+.PHONY: serve gpu test lint types unit model bench lock clean help
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -19,6 +19,12 @@ help:  ## This list
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) install -c requirements.lock -e '.[cpu,export,dev]'
 	@touch $@ .venv/serve
+
+gpu:  ## Put ONNX Runtime for CUDA in the place of the CPU one, which is the same module
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) uninstall --yes onnxruntime
+	$(PIP) install -c requirements.lock -e '.[gpu]'
+	@touch .venv/serve
 
 serve: .venv/serve  ## Start the service on 127.0.0.1:8000 with the model in model_repository/
 	$(BIN)/onepeace serve --host $(HOST) --port $(PORT)
@@ -41,8 +47,9 @@ model: .venv/dev  ## Make the stand-in checkpoint and export it to model_reposit
 bench: .venv/dev  ## Measure engine, decoding and service on the same cores
 	$(BIN)/python -m bench
 
-lock: .venv/dev  ## Write the installed versions to requirements.lock
-	$(BIN)/pip freeze --exclude-editable | sed 's/^torch==\([0-9.]*\).*/torch==\1/' > requirements.lock
+lock: .venv/dev  ## Write the installed versions to requirements.lock; versions of `gpu` stay
+	@grep '^onnxruntime-gpu' requirements.lock > .venv/gpu.lock
+	$(BIN)/pip freeze --exclude-editable | sed 's/^torch==\([0-9.]*\).*/torch==\1/' | sort -f - .venv/gpu.lock > requirements.lock
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info
