@@ -2,8 +2,10 @@
 
     ServiceError
     ├── RequestError            the request as a whole can't be read or served
+    │   ├── MalformedRequest    400  not HTTP/1.1
+    │   ├── HeadTooLarge        431  headers over 64 KiB
     │   ├── MalformedBody       400  not JSON, not multipart, or cut off
-    │   ├── BodyTooSlow         408  did not arrive within `read_timeout_ms`
+    │   ├── RequestTooSlow      408  head or body did not arrive in time
     │   ├── BodyTooLarge        413  more bytes than `max_body_bytes`
     │   ├── UnsupportedBody     415  neither JSON nor multipart
     │   ├── UnknownPath         404  no such endpoint
@@ -63,10 +65,22 @@ class MalformedBody(RequestError):
     code, title = "malformed_body", "Malformed body"
 
 
-class BodyTooSlow(RequestError):
-    """The body did not arrive within `read_timeout_ms`."""
+class MalformedRequest(RequestError):
+    """The bytes on the wire are not HTTP/1.1."""
 
-    status, code, title = 408, "body_too_slow", "Request timeout"
+    code, title = "malformed_request", "Malformed request"
+
+
+class HeadTooLarge(RequestError):
+    """The request line and headers have more bytes than the protocol takes."""
+
+    status, code, title = 431, "head_too_large", "Request header fields too large"
+
+
+class RequestTooSlow(RequestError):
+    """The head did not arrive within 20 s, or the body not within `read_timeout_ms`."""
+
+    status, code, title = 408, "request_too_slow", "Request timeout"
 
 
 class BodyTooLarge(RequestError):

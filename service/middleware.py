@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from service.context import RequestContext
-from service.errors import ServiceError
+from service.errors import NotReady, ServiceError
 from service.lifecycle import Lifecycle
 from service.routes.lean import LeanEndpoint
 from service.runtime import Runtime
@@ -36,6 +36,12 @@ class RequestMiddleware:
         self.app = app
         self._endpoints, self._runtime = endpoints, runtime
         self._metrics, self._admission = runtime.metrics, runtime.admission
+        self._watchdogs: set[Watchdog] = set()
+
+    def end_unread(self) -> None:
+        """Give up requests whose body is still on its way: the service stops, and can't wait for slow callers."""
+        for watchdog in self._watchdogs:
+            watchdog.end_unread(NotReady("the service is stopping"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -63,6 +69,7 @@ class RequestMiddleware:
             raise RuntimeError("no running task")
         watchdog = Watchdog(exchange.context, task, exchange.receive, self._runtime.settings)
         exchange.watchdog = watchdog
+        self._watchdogs.add(watchdog)
         try:
             endpoint = self._endpoints.get((scope["method"], scope["path"]))
             if endpoint is None:
@@ -80,6 +87,7 @@ class RequestMiddleware:
                 await response(scope, exchange.receive, exchange.send)
         finally:
             watchdog.stop()
+            self._watchdogs.discard(watchdog)
 
     def _end(self, scope: Scope, context: RequestContext, status: int) -> None:
         self._metrics.in_flight.dec()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -22,6 +22,8 @@ from service.settings import Settings
 T = TypeVar("T")
 Job = Callable[[], T]
 
+TEXT_JOB_CHARS = 32 * 1024
+"""Characters tokenised in one job: at most some 30 ms, after which another request's job has its turn."""
 INLINE_TEXT_CHARS = 512
 """Texts up to this many characters together are tokenised on the event loop: some 50 µs at most, while a change
 of threads costs as much and gains nothing."""
@@ -55,18 +57,16 @@ class Pipeline:
     async def prepare_texts(self, model: str, texts: Sequence[str], stages: Stages) -> list[EncodedText | InputError]:
         """Tokenise texts for a model: a few short ones at once, because that is cheaper than a change of threads."""
 
-        def tokenize() -> list[EncodedText | InputError]:
-            return [_attempt(partial(self.preprocessor.text, model, text)) for text in texts]
+        def tokenize(some: Sequence[str]) -> list[EncodedText | InputError]:
+            return [_attempt(partial(self.preprocessor.text, model, text)) for text in some]
 
         if sum(map(len, texts)) <= INLINE_TEXT_CHARS:
             started = time.perf_counter()
-            encoded = tokenize()
+            encoded = tokenize(texts)
             stages.decode += time.perf_counter() - started
             return encoded
-        (result,) = await self.prepare([tokenize], stages)
-        if isinstance(result, InputError):  # can't be: each text answers for itself
-            raise result
-        return result
+        results = await self.prepare([partial(tokenize, some) for some in _portions(texts)], stages)
+        return [text for result in results if not isinstance(result, InputError) for text in result]
 
     async def run(
         self, rows: Sequence[Prepared], priority: Priority, stages: Stages
@@ -96,6 +96,16 @@ class Pipeline:
         for batcher in self._batchers.values():
             await batcher.drain()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut a list of texts where enough characters are together for one job."""
+    start = size = 0
+    for end, text in enumerate(texts, 1):
+        size += len(text)
+        if size >= TEXT_JOB_CHARS or end == len(texts):
+            yield texts[start:end]
+            start, size = end, 0
 
 
 def _attempt(job: Job[T]) -> T | InputError:

@@ -176,8 +176,12 @@ def read_card(path: Path) -> ModelCard:
     """
     try:
         return ModelCard.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise RepositoryError(f"{path}: {error}") from error
+    except OSError as error:
+        raise RepositoryError(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise RepositoryError(f"{path}: {place or 'the file'}: {first['msg']}") from error
 
 
 def read_model(path: Path) -> ModelFolder:

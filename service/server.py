@@ -14,6 +14,8 @@ import uvicorn
 
 from service.app import build_app
 from service.errors import ServiceError
+from service.http_protocol import BoundedHttpProtocol
+from service.middleware import RequestMiddleware
 from service.repository import RepositoryError
 from service.runtime import Runtime
 from service.settings import ENV_PREFIX, Settings, SettingsError
@@ -43,9 +45,9 @@ class DrainingServer(uvicorn.Server):
     ends the drain; one more ends the wait for accepted requests.
     """
 
-    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+    def __init__(self, config: uvicorn.Config, app: RequestMiddleware, runtime: Runtime) -> None:
         super().__init__(config)
-        self._runtime = runtime
+        self._app, self._runtime = app, runtime
         self._listeners: list[socket.socket] = []
         self.loading: asyncio.Task[None] | None = None
         self.failure: Exception | None = None
@@ -58,7 +60,7 @@ class DrainingServer(uvicorn.Server):
         elif sig == signal.SIGTERM and not self._runtime.lifecycle.draining:
             loop.call_later(self._runtime.settings.drain_s, self._refuse_newcomers)
         else:
-            self.should_exit = True
+            self._stop()
         self._runtime.drain()
 
     def _refuse_newcomers(self) -> None:
@@ -73,6 +75,7 @@ class DrainingServer(uvicorn.Server):
         asyncio.get_running_loop().call_later(SILENT_CONNECTION_S, self._stop)
 
     def _stop(self) -> None:
+        self._app.end_unread()
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -110,8 +113,11 @@ def serve(settings: Settings) -> int:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     runtime = Runtime(settings)
     listener = listen(settings.host, settings.port)
+    app = build_app(runtime)
     config = uvicorn.Config(
-        build_app(runtime),
+        app,
+        http=BoundedHttpProtocol,
+        ws="none",
         log_level="warning" if level == "info" else level,
         log_config=None,
         access_log=False,
@@ -121,7 +127,7 @@ def serve(settings: Settings) -> int:
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
     )
-    server = DrainingServer(config, runtime)
+    server = DrainingServer(config, app, runtime)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(server, runtime, listener))
     if server.failure is not None:

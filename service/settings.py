@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 logger = logging.getLogger(__name__)
@@ -17,6 +17,10 @@ MIB = 1024 * 1024
 
 class SettingsError(Exception):
     """A setting is wrong; the message names each and what it must be."""
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -35,7 +39,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(32 * MIB, ge=1024, description="bytes of one request body; more: 413")
     max_pending_bytes: int = Field(512 * MIB, ge=1024, description="bytes of all bodies at work; more: 429")
     max_items: int = Field(256, ge=1, description="items, labels or phrases in one request; more: 422")
-    max_text_bytes: int = Field(64 * 1024, ge=1, description="UTF-8 bytes of one text; more: 422")
+    max_text_bytes: int = Field(32 * 1024, ge=1, description="UTF-8 bytes of one text; more: 422")
     max_pixels: int = Field(50_000_000, ge=1, description="width × height of one image; more: 422")
     max_audio_seconds: float = Field(600.0, gt=0, description="seconds of one clip; more: 422")
     max_queue: int = Field(1024, ge=1, description="items at work, decoding and waiting; more: 429")
@@ -44,9 +48,11 @@ class Settings(BaseSettings):
     bulk_items: int = Field(16, ge=1, description="a request with more items than this lets smaller ones go first")
 
     drain_s: float = Field(1.0, ge=0, description="seconds to serve on after SIGTERM while `/health/ready` says 503")
-    grace_s: float = Field(30.0, gt=0, description="seconds after the drain for accepted requests to be answered")
+    grace_s: float = Field(25.0, gt=0, description="seconds after the drain for accepted requests to be answered")
     keep_alive_s: int = Field(75, ge=1, description="seconds that an idle connection stays open")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "info", description="least severe log line: debug, info, warning, error"
+    )
 
     @model_validator(mode="after")
     def _a_full_request_fits_the_queue(self) -> Settings:

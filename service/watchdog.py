@@ -7,7 +7,7 @@ import asyncio
 from starlette.types import Receive
 
 from service.context import RequestContext
-from service.errors import BodyTooSlow, DeadlineExceeded, ServiceError
+from service.errors import DeadlineExceeded, RequestTooSlow, ServiceError
 from service.settings import Settings
 
 LOOK_AFTER_S = 0.1
@@ -48,6 +48,12 @@ class Watchdog:
         """Whether the task was cancelled from here."""
         return self.verdict is not None or self.caller_left
 
+    def end_unread(self, verdict: ServiceError) -> None:
+        """End the request with a verdict if its body has not arrived yet."""
+        if self._context.body_read_s is None and not self.ended_it:
+            self.verdict = verdict
+            self._task.cancel()
+
     def stop(self) -> None:
         """The answer is on its way, or the task has ended."""
         self._timer.cancel()
@@ -59,7 +65,7 @@ class Watchdog:
         body_read_s = self._context.body_read_s
         error: type[ServiceError]
         if body_read_s is None:
-            limit_ms, since, error = self._settings.read_timeout_ms, self._context.started_s, BodyTooSlow
+            limit_ms, since, error = self._settings.read_timeout_ms, self._context.started_s, RequestTooSlow
         else:
             limit_ms, since, error = self._settings.deadline_ms, body_read_s, DeadlineExceeded
             if self._watcher is None:

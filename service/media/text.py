@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from service.errors import InvalidText
+from service.repository import RepositoryError
 
 _COUNTED_AT_ONCE = 1 << 16  # characters
 
@@ -31,8 +32,14 @@ class TextTokenizer:
         Args:
             path: the file; it fixes the number of ids after which a text is cut.
             max_bytes: longest text accepted, in bytes of UTF-8.
+
+        Raises:
+            RepositoryError: the file is not a tokenizer.
         """
-        self._tokenizer = Tokenizer.from_file(str(path))
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises nothing narrower
+            raise RepositoryError(f"{path}: not a tokenizer: {error}") from error
         self._max_bytes = max_bytes
         truncation = self._tokenizer.truncation
         self._max_tokens: int | None = truncation["max_length"] if truncation else None

@@ -18,7 +18,7 @@ from service.wire.form import FormRule
 SCHEMA_REF = "#/components/schemas/"
 COMMON_ERRORS: tuple[type[errors.ServiceError], ...] = (
     errors.MalformedBody,
-    errors.BodyTooSlow,
+    errors.RequestTooSlow,
     errors.BodyTooLarge,
     errors.UnsupportedBody,
     errors.InvalidRequest,

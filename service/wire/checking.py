@@ -18,6 +18,9 @@ MAX_ERRORS = 256  # of one answer
 MAX_FIELDS = 32  # of one object
 MAX_JSON_VALUES = 1_000_000  # of one body; 500 vectors of 1536 numbers have 768,000
 
+DETAILS = {"model_type": "Input should be an object", "model_attributes_type": "Input should be an object"}
+"""Our words where pydantic's would speak of Python."""
+
 _EMBED_ITEM: TypeAdapter[Any] = TypeAdapter(EmbedItem)
 
 
@@ -110,5 +113,6 @@ def _input_errors(error: ValidationError, prefix: str) -> list[InputError]:
         pointer = prefix + "".join(f"/{escape(step)}" for step in steps)
         context = item.get("ctx", {})
         limit = next((context[key] for key in ("max_length", "min_length", "ge", "le") if key in context), None)
-        errors.append(InvalidField(item["msg"], limit=limit, actual=context.get("actual_length"), pointer=pointer))
+        detail = DETAILS.get(item["type"], item["msg"].removeprefix("Value error, "))
+        errors.append(InvalidField(detail, limit=limit, actual=context.get("actual_length"), pointer=pointer))
     return errors

@@ -14,10 +14,10 @@ from starlette.types import Message, Receive, Scope, Send
 from service.context import RequestContext
 from service.errors import (
     BodyTooLarge,
-    BodyTooSlow,
     InputError,
     InvalidRequest,
     RequestError,
+    RequestTooSlow,
     ServiceError,
     Unavailable,
     UnknownPath,
@@ -90,7 +90,7 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     headers = {}
     if isinstance(error, Unavailable) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, BodyTooLarge | BodyTooSlow):
+    if isinstance(error, BodyTooLarge | RequestTooSlow):
         headers["Connection"] = "close"  # the rest of the body must not be taken for the next request
     if isinstance(error, BodyTooLarge):
         return LingeringResponse(content, error.status, headers, MEDIA_TYPE)

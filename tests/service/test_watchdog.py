@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.context import RequestContext
-from service.errors import BodyTooSlow, DeadlineExceeded
+from service.errors import DeadlineExceeded, RequestTooSlow
 from service.settings import load_settings
 from service.watchdog import Watchdog
 
@@ -50,7 +50,7 @@ async def test_the_deadline_counts_from_the_end_of_the_body(deadline_ms: int) ->
 
 async def test_a_body_that_does_not_come_ends_the_request() -> None:
     watchdog, elapsed_s = await watched(30_000, 120, body_after_s=None, receive=never)
-    assert isinstance(watchdog.verdict, BodyTooSlow)
+    assert isinstance(watchdog.verdict, RequestTooSlow)
     assert 0.12 <= elapsed_s < 0.3
 
 
