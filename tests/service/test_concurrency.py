@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
-from tests.service.media_files import clip, encoded, picture
+from tests.service.media_files import clip, encode_clip, encoded, picture
 
 REQUESTS = 200
 CORRUPT = 77
@@ -70,6 +70,20 @@ async def test_a_full_queue_refuses_with_retry_after_and_recovers(server: LiveSe
                     assert answer.headers["retry-after"] == "1"
                     assert answer.json()["errors"][0]["limit"] == 4
             assert (await client.post("/embed", json=body)).status_code == 200
+
+
+async def test_parts_count_against_the_queue_before_they_are_decoded(server: LiveServer) -> None:
+    silence = encoded(encode_clip(np.zeros(15 * 16_000, dtype=np.int16), form="FLAC"))
+    body = {"inputs": [{"parts": [{"audio": silence}] * 60}]}
+    with live_server(REPOSITORY, max_queue=64, max_items=64) as small:
+        limits = httpx.Limits(max_connections=16)
+        async with httpx.AsyncClient(base_url=small.url, timeout=60.0, limits=limits) as client:
+            answers = await asyncio.gather(*(client.post("/embed", json=body) for _ in range(12)))
+    assert sorted({answer.status_code for answer in answers}) == [200, 429]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert max(answer.elapsed.total_seconds() for answer in refused) < min(
+        answer.elapsed.total_seconds() for answer in answers if answer.status_code == 200
+    )
 
 
 async def test_the_deadline_ends_a_request(server: LiveServer) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from service.repository import RepositoryError, read_config, read_repository, space_fingerprint, write_config
+from service.runtime import Runtime
+from service.settings import load_settings
 from tests.repository import REPOSITORY
 
 
@@ -66,6 +68,30 @@ def test_other_tensor_names_are_refused(repository: Path) -> None:
     write_config(config, path)
     with pytest.raises(RepositoryError, match="tokens"):
         read_repository(repository)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("checkpoint_sha256", "f" * 64), ("logit_scale", 1.0), ("embedding_dim", 64)]
+)
+def test_models_of_different_spaces_are_refused(repository: Path, field: str, value: object) -> None:
+    shutil.copytree(REPOSITORY / "image", repository / "image")
+    path = repository / "image" / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    with pytest.raises(RepositoryError, match=r"space|embedding"):
+        read_repository(repository)
+
+
+def test_a_config_that_contradicts_its_card_is_refused(repository: Path) -> None:
+    path = repository / "text" / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"embedding_dim": 64}))
+    with pytest.raises(RepositoryError, match=r"\[128\], not .*\[64\]"):
+        read_repository(repository)
+
+
+def test_a_tokenizer_that_is_none_is_named(repository: Path) -> None:
+    (repository / "text" / "tokenizer.json").write_text("{}")
+    with pytest.raises(RepositoryError, match=r"tokenizer\.json"):
+        Runtime(load_settings({"model_repository": repository}))
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
