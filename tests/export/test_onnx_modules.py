@@ -44,6 +44,7 @@ def test_strips_give_the_bias_of_every_length(longest, tables):
         assert_equal(strips(length), bias(length))
 
 
+@pytest.mark.filterwarnings("ignore")  # the tracer meets its own deprecations
 def test_strips_in_onnx_runtime_give_the_bias_of_every_length_and_refuse_longer_inputs(tmp_path):
     bias, path = filled(SequenceBias(24, 2, 2)), tmp_path / "bias.onnx"
     axes = {"x": dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC)}
