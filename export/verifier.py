@@ -15,11 +15,13 @@ from export.one_peace.audio_adapter import SAMPLE_RATE_HZ
 from export.one_peace.checkpoint import Checkpoint
 from export.one_peace.config import ModelConfig
 from export.tracing import ContractModel
-from service.repository import CONTRACTS, PAD_TOKEN, Precision, read_model
+from service.repository import BOX, CONTRACTS, PAD_TOKEN, Precision, read_model
 
-# Of one number of an embedding or box; of logits, as a part of the largest one where that is above 1. Measured values
-# stand in `docs/export.md`.
-MAX_DIFFERENCES: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.005, "bf16": 0.03, "int8": 0.06}
+# Largest differences; what was measured stands in `docs/export.md`. Of one number of an embedding; of logits, as a
+# part of the largest one where that is above 1.
+MAX_DIFFERENCES: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.01, "bf16": 0.03, "int8": 0.06}
+# Of a corner, as a part of the image's side. All four numbers are positive, so cosines of boxes say little.
+MAX_BOX_DIFFERENCES: dict[Precision, float] = {"fp32": 1e-4, "fp16": 0.002, "bf16": 0.02, "int8": 0.03}
 MIN_COSINES: dict[Precision, float] = {"fp32": 0.9999, "fp16": 0.9995, "bf16": 0.998, "int8": 0.995}  # of a row
 # (rows, token ids, seconds)
 CASES = ((1, 3, 1.0), (3, 12, 2.3), (2, 71, 6.0))
@@ -43,8 +45,8 @@ class Verdict:
     @property
     def passed(self) -> bool:
         """Whether both are within the precision's tolerance; NaN is not."""
-        near = self.largest_difference <= MAX_DIFFERENCES[self.precision]
-        return near and self.lowest_cosine >= MIN_COSINES[self.precision]
+        limits = MAX_BOX_DIFFERENCES if CONTRACTS[self.model].output == BOX else MAX_DIFFERENCES
+        return self.largest_difference <= limits[self.precision] and self.lowest_cosine >= MIN_COSINES[self.precision]
 
     def line(self) -> str:
         """One row of the table."""

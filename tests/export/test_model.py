@@ -139,6 +139,11 @@ def test_even_position_kernel_agrees_with_the_plain_model(tmp_path):
     check_against_reference(tmp_path, config, ["audio"])
 
 
+def test_biased_waveform_convolutions_agree_with_the_plain_model(tmp_path):
+    config = replace(CONFIG, audio=replace(CONFIG.audio, conv_bias=True))
+    check_against_reference(tmp_path, config, ["audio"])
+
+
 @pytest.mark.parametrize("name", EMBEDDINGS)
 def test_a_row_does_not_depend_on_its_batch(tmp_path, name):
     write_random_checkpoint(tmp_path / "random.pt", CONFIG)
