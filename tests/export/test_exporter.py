@@ -123,7 +123,7 @@ def test_an_export_holds_no_path_of_this_machine(repository, workshop):
             assert b".py" not in content
 
 
-# model → its role. Together every kind of weight (tables, convolutions, Gemm, position bias) and a head of two modalities
+# model → its role: every kind of weight (tables, convolutions, Gemm, position bias) and a head of two modalities
 PRECISION_MODELS = {"text": "checkpoint", "image": "checkpoint", "audio": "checkpoint", "grounding": "grounding"}
 
 
