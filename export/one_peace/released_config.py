@@ -26,6 +26,8 @@ _KINDS = (EMBEDDING_KIND, CLASSIFY_KIND, PRETRAIN_KIND)
 _FIXED = {"normalize_before": True, "activation_fn": "gelu"}
 # Of the audio adapter.
 _FIXED_AUDIO = {"abs_pos_type": "conv", "conv_pos_pre_ln": False}
+# Of the head; only early revisions of the reference (188f1af) knew these.
+_FIXED_HEAD = {"mean_pooling": False, "classify_with_gelu": True}
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -148,6 +150,7 @@ def _evaluate_layers(node: ast.expr) -> tuple[tuple[int, int, int], ...]:
 
 
 def _parse_head(model: Mapping[str, Any], task: Mapping[str, Any]) -> HeadConfig:
+    _refuse_others(model, _FIXED_HEAD)
     return HeadConfig(
         num_classes=_positive(task, "num_classes"),
         scale_ratio=_positive(model, "head_scale_ratio", 2),

@@ -162,6 +162,12 @@ def test_settings_that_can_not_be_used_are_refused_by_name(write, part, key, val
         load_checkpoint(write(change=change))
 
 
+@pytest.mark.parametrize(("key", "value"), [("mean_pooling", True), ("classify_with_gelu", False)])
+def test_a_head_that_is_not_computed_here_is_refused_by_name(write, key, value):
+    with pytest.raises(CheckpointError, match=f"'cfg' can't be used: {key}"):
+        load_checkpoint(write(VL, lambda content: content["cfg"]["model"].update({key: value})))
+
+
 def test_the_wrong_kind_of_model_is_refused(write):
     with pytest.raises(CheckpointError, match="not a classify model"):
         load_checkpoint(write()).classify_model()
