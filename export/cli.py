@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
-PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+from service.repository import Precision
+
+INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
 _ROLE_HELP = {
     "checkpoint": "embedding checkpoint: becomes text, image and audio",
     "grounding": "checkpoint fine-tuned on RefCOCO, RefCOCO+ or RefCOCOg",
@@ -15,7 +19,7 @@ _ROLE_HELP = {
     "audio_qa": "checkpoint fine-tuned on AVQA",
     "image_pair": "checkpoint fine-tuned on NLVR2",
 }
-_INSTALL = "PyTorch and the export packages are not installed: pip install 'onepeace-server[cpu,export]'"
+_INSTALL = "PyTorch and the export packages are not installed: pip install -e '.[cpu,export]'"
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +29,9 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     _add_checkpoints(parser)
     parser.add_argument("--labels", type=Path, metavar="FILE", help="names of the audio labels: JSON, or one a line")
     parser.add_argument("--answers", type=Path, metavar="FILE", help="answers of the VQA model: JSON, or one a line")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of the weights (default fp32)")
+    parser.add_argument(
+        "--precision", choices=get_args(Precision), default="fp32", help="of the weights (default fp32)"
+    )
     parser.add_argument("--no-verify", action="store_true", help="don't run the models against PyTorch at the end")
 
 
@@ -36,19 +42,27 @@ def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_export(args: argparse.Namespace) -> int:
-    """Run `onepeace export`: 0 done, 1 failed (said on stderr), 2 nothing to do."""
+    """Run `onepeace export`: 0 done, 1 failed (said on stderr), 2 nothing to do, 130 interrupted."""
     checkpoints = _checkpoints(args)
     if not checkpoints:
         return _complain("name at least one checkpoint, such as --checkpoint one-peace.pt", 2)
     for flag, role, file in (("--labels", "audio_labels", args.labels), ("--answers", "vqa", args.answers)):
         if file is not None and role not in checkpoints:
             return _complain(f"{flag} needs --{role.replace('_', '-')}", 2)
-    try:
-        from export import exporter, verifier
-        from export.one_peace.checkpoint import CheckpointError
-        from export.vocabulary import TokenizerError
-    except ModuleNotFoundError as error:
-        return _complain(f"{_INSTALL} ({error.name} is missing)", 1)
+    return _run(lambda: _export(args, checkpoints))
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """Run `onepeace verify`: 0 all within tolerance, 1 not (or unreadable), 2 nothing to do, 130 interrupted."""
+    checkpoints = _checkpoints(args)
+    if not checkpoints:
+        return _complain("name at least one checkpoint, such as --checkpoint one-peace.pt", 2)
+    return _run(lambda: _verify(args.repository, checkpoints))
+
+
+def _export(args: argparse.Namespace, checkpoints: dict[str, Path]) -> int:
+    from export import exporter, verifier
+
     labels = {role: file for role, file in (("audio_labels", args.labels), ("vqa", args.answers)) if file is not None}
     request = exporter.ExportRequest(args.bpe_dir, args.out, checkpoints, labels, args.precision, not args.no_verify)
     try:
@@ -56,36 +70,49 @@ def run_export(args: argparse.Namespace) -> int:
     except exporter.VerificationFailed as error:
         print(verifier.HEADER, error, sep="\n")
         return _complain("the exported models differ from PyTorch too much; nothing was written", 1)
-    except (CheckpointError, TokenizerError, exporter.ExportError, OSError) as error:
-        return _complain(str(error), 1)
     if verdicts:
         print(verifier.HEADER, *(verdict.line() for verdict in verdicts), sep="\n")
     return 0
 
 
-def run_verify(args: argparse.Namespace) -> int:
-    """Run `onepeace verify`: 0 all within tolerance, 1 not (or unreadable), 2 nothing to do."""
-    checkpoints = _checkpoints(args)
-    if not checkpoints:
-        return _complain("name at least one checkpoint, such as --checkpoint one-peace.pt", 2)
-    try:
-        from export import exporter, verifier
-        from export.one_peace.checkpoint import CheckpointError
-        from service.repository import RepositoryError
-    except ModuleNotFoundError as error:
-        return _complain(f"{_INSTALL} ({error.name} is missing)", 1)
+def _verify(repository: Path, checkpoints: dict[str, Path]) -> int:
+    from export import exporter, verifier
+
     print(verifier.HEADER)
     passed = True
-    try:
-        for role, path in checkpoints.items():
-            checkpoint = exporter.open_checkpoint(role, path)
-            for name in exporter.models_of(role, checkpoint):
-                verdict = verifier.verify_model(args.repository / name, checkpoint)
-                print(verdict.line(), flush=True)
-                passed = passed and verdict.passed
-    except (CheckpointError, RepositoryError, exporter.ExportError) as error:
-        return _complain(str(error), 1)
+    for role, path in checkpoints.items():
+        checkpoint = exporter.open_checkpoint(role, path)
+        for name in exporter.models_of(role, checkpoint):
+            verdict = verifier.verify_model(repository / name, checkpoint)
+            print(verdict.line(), flush=True)
+            passed = passed and verdict.passed
     return 0 if passed else 1
+
+
+def _run(command: Callable[[], int]) -> int:
+    """Run a command; its exit code. What can go wrong is said in one line."""
+    try:
+        expected = _expected_errors()
+    except ModuleNotFoundError as error:
+        return _complain(f"{_INSTALL} ({error.name} is missing)", 1)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    try:
+        return command()
+    except expected as error:
+        return _complain(str(error), 1)
+    except KeyboardInterrupt:
+        return _complain("interrupted; no model was changed", INTERRUPTED)
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    from export.exporter import ExportError
+    from export.one_peace.checkpoint import CheckpointError
+    from export.verifier import UnusableModel
+    from export.vocabulary import TokenizerError
+    from service.repository import RepositoryError
+
+    return CheckpointError, TokenizerError, ExportError, UnusableModel, RepositoryError, OSError
 
 
 def _add_checkpoints(parser: argparse.ArgumentParser) -> None:

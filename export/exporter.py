@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,11 +11,12 @@ import torch
 from tqdm import tqdm
 
 from export.artifact import Source, file_sha256, write_model
-from export.one_peace.checkpoint import Checkpoint, CheckpointError, load_checkpoint
-from export.one_peace.config import Modality
+from export.one_peace.checkpoint import Checkpoint, load_checkpoint
+from export.one_peace.config import HEAD_MODALITIES
 from export.one_peace.model import ClassifyModel, EmbeddingModel
 from export.onnx_modules import prepare_for_tracing
 from export.precision import quantize_weights, store_bfloat16
+from export.publication import publish, staging_folder
 from export.tokenizer import build_tokenizer
 from export.tracing import trace
 from export.verifier import Verdict, verify_model
@@ -32,11 +30,6 @@ ROLES: dict[str, tuple[str, int | None, bool, bool]] = {
     "vqa": ("vl", None, False, False),
     "audio_qa": ("al", 1, False, False),
     "image_pair": ("vl", 2, False, True),
-}
-_HEAD_BRANCHES: dict[str, tuple[Modality, ...]] = {
-    "audio": ("audio",),
-    "vl": ("text", "image"),
-    "al": ("text", "audio"),
 }
 
 
@@ -68,18 +61,20 @@ class _Job:
 
 
 def export_repository(request: ExportRequest) -> list[Verdict]:
-    """Write every asked-for model, each complete or not at all, and return how far it is from PyTorch.
+    """Write every asked-for model, all or none of them, and return how far each is from PyTorch.
 
     Raises:
         CheckpointError: a checkpoint can't be read.
         ExportError: a checkpoint does not fit its role, or labels don't fit the checkpoint.
         VerificationFailed: a model is off; then nothing was written.
         TokenizerError: the vocabulary can't be read.
+        UnusableModel: ONNX Runtime refuses a model.
+        OSError: the folder can't be written.
     """
     jobs = list(_plan(request))
     request.out_dir.mkdir(parents=True, exist_ok=True)
     verdicts = []
-    with _staging(request.out_dir) as staging, tqdm(disable=None, total=3 * len(jobs), unit="step") as progress:
+    with staging_folder(request.out_dir) as staging, tqdm(disable=None, total=3 * len(jobs), unit="step") as progress:
         for job in jobs:
             progress.set_description(f"{job.name}: tracing")
             model = build_model(job.name, job.checkpoint, _dtype(request.precision))
@@ -100,8 +95,7 @@ def export_repository(request: ExportRequest) -> list[Verdict]:
             progress.update()
         if any(not verdict.passed for verdict in verdicts):
             raise VerificationFailed("\n".join(verdict.line() for verdict in verdicts))
-        for job in jobs:
-            _publish(staging / job.name, request.out_dir / job.name)
+        publish(staging, request.out_dir, [job.name for job in jobs])
     return verdicts
 
 
@@ -122,7 +116,7 @@ def open_checkpoint(role: str, path: Path) -> Checkpoint:
     flag = f"--{role.replace('_', '-')}"
     if head is None:
         raise ExportError(f"{path}: holds an embedding model; {flag} takes a classify model")
-    if checkpoint.config.modalities != _HEAD_BRANCHES[head_type]:
+    if checkpoint.config.modalities != HEAD_MODALITIES[head_type]:
         found = " + ".join(checkpoint.config.modalities)
         raise ExportError(f"{path}: its head reads {found}; {flag} takes head_type '{head_type}'")
     if classes not in (None, head.num_classes):
@@ -201,23 +195,3 @@ def _tokenizer(request: ExportRequest, checkpoint: Checkpoint) -> str:
 
 def _dtype(precision: Precision) -> torch.dtype:
     return torch.float16 if precision == "fp16" else torch.float32
-
-
-@contextmanager
-def _staging(out_dir: Path) -> Iterator[Path]:
-    """Give a folder beside the models that is removed whatever happens."""
-    staging = Path(tempfile.mkdtemp(prefix=".export-", dir=out_dir))
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _publish(source: Path, target: Path) -> None:
-    """Move a finished model to its place; an older one goes into the staging folder, which is removed."""
-    if target.exists():
-        target.rename(source.with_name(f"{source.name}.old"))
-    source.rename(target)
-
-
-__all__ = ["CheckpointError", "ExportError", "ExportRequest", "VerificationFailed", "export_repository"]

@@ -1,4 +1,4 @@
-"""What tracing puts in place of PyTorch's kernels: one ONNX Runtime operator for attention, position bias as constants.
+"""What tracing puts in place of PyTorch's kernels: one operator for attention, a bias made of few copies.
 
 `com.microsoft.MultiHeadAttention` takes the bias of all heads and the padding of each row as separate inputs, so
 no mask of the size of the scores is built. `docs/export.md` has the measurements behind this choice.
@@ -15,7 +15,7 @@ from export.one_peace.encoder import EncoderLayer, FeedForward
 from export.one_peace.model import OnePeace
 from export.one_peace.positions import ImageBias, PositionBias, SequenceBias
 
-MAX_CONSTANT_BYTES = 8 * 1024 * 1024  # of one adapter's bias matrices; larger ones are gathered at run time
+STRIP = 32  # keys; measured against 16 and 64: `docs/export.md`
 
 
 class OnnxAttention(nn.Module):
@@ -38,24 +38,13 @@ class OnnxAttention(nn.Module):
         )
 
 
-class ConstantBias(nn.Module):
-    """Bias matrices of the longest input; shorter ones take the corner, which is the same for every length."""
+class StripedSequenceBias(nn.Module):
+    """Bias matrices of text or audio, put together at run time from strips of `STRIP` neighbouring keys.
 
-    def __init__(self, matrices: tuple[Tensor, ...]) -> None:
-        super().__init__()
-        self.longest = matrices[0].shape[-1]
-        for number, matrix in enumerate(matrices):
-            self.register_buffer(f"matrix_{number}", matrix)
-
-    def forward(self, length: int) -> tuple[Tensor, ...]:
-        """Bias matrices [1, H, T, T]."""
-        if isinstance(length, int) and length == self.longest:
-            return tuple(self.buffers())
-        return tuple(matrix[:, :, :length, :length] for matrix in self.buffers())
-
-
-class GatheredSequenceBias(nn.Module):
-    """Bias matrices of text or audio, gathered at run time from one number for each distance."""
+    Without cls a bias is one number for each distance, so the strip of keys s·STRIP … of query i is a window into
+    those numbers that starts at i − s·STRIP. Gathering strips copies runs of memory; gathering single numbers does
+    not. The strips hang on nothing that changes, so ONNX Runtime makes them once, when it loads the model.
+    """
 
     def __init__(self, bias: PositionBias, longest: int) -> None:
         super().__init__()
@@ -64,21 +53,37 @@ class GatheredSequenceBias(nn.Module):
         by_distance = torch.cat([buckets[0].flip(0), buckets[1:, 0]])  # distance 1 − longest … longest − 1
         cls_rows = bias.buckets(2)[[0, 1, 0], [1, 0, 0]]
         index = torch.cat([by_distance, cls_rows])
-        for number, table in enumerate(bias.tables):
-            self.register_buffer(f"values_{number}", table.detach()[index].T.contiguous())  # [H, 2·longest + 2]
+        self.before = (longest - 1) // STRIP * STRIP  # strips that start at a negative distance
+        self.windows = nn.Buffer(self._windows().to(torch.int32))  # [strips, STRIP]
+        self.values = nn.ParameterList([table.detach()[index].T.contiguous() for table in bias.tables])
+
+    def _windows(self) -> Tensor:
+        """Numbers of each strip: by distance, then of the query cls without its key, then of the keys from cls on."""
+        query_cls, key_cls, both_cls = range(2 * self.longest - 1, 2 * self.longest + 2)
+        starts = torch.arange(-self.before, self.longest)
+        distances = (starts[:, None] - torch.arange(STRIP)).clamp(1 - self.longest)
+        strips = distances + self.longest - 1
+        top = torch.full((1, STRIP), query_cls)
+        left = strips[self.before :].clone()
+        left[:, 0], left[0], left[0, 0] = key_cls, query_cls, both_cls
+        return torch.cat([strips, top, left])
 
     def forward(self, length: int) -> tuple[Tensor, ...]:
-        """Bias matrices [1, H, T, T]."""
-        step = torch.arange(length)
-        query, key = step[:, None], step[None, :]
-        first = 2 * self.longest - 1
-        index = torch.where(query == 0, first, query - key + self.longest - 1)
-        index = torch.where(key == 0, torch.where(query == 0, first + 2, first + 1), index)  # [T, T]
-        return tuple(values[:, index].unsqueeze(0) for values in self.buffers())
+        """Bias matrices [1, H, T, T]; T beyond the longest input is an error of the gather."""
+        query = torch.arange(length)[:, None]
+        strip = torch.arange((length + STRIP - 1) // STRIP)[None, :]
+        top = self.before + self.longest
+        index = torch.where(query == 0, top, query - strip * STRIP + self.before)
+        index = torch.where(strip == 0, query + top + 1, index)  # [T, strips]
+        strips = [_gather(values, self.windows) for values in self.values]  # each [H, windows, STRIP]
+        return tuple(_gather(part, index).flatten(2)[:, :, :length].unsqueeze(0) for part in strips)
 
 
 class GatheredImageBias(nn.Module):
-    """Bias matrices of an image, gathered at run time by an index that all layers share."""
+    """Bias matrices of an image, gathered by an index that all layers share.
+
+    They are the same for every input, so ONNX Runtime makes them once, when it loads the model.
+    """
 
     def __init__(self, bias: PositionBias, length: int) -> None:
         super().__init__()
@@ -87,7 +92,12 @@ class GatheredImageBias(nn.Module):
 
     def forward(self, length: int) -> tuple[Tensor, ...]:  # noqa: ARG002
         """Bias matrices [1, H, T, T]."""
-        return tuple(values[:, self.index].unsqueeze(0) for values in self.values)
+        return tuple(_gather(values, self.index).unsqueeze(0) for values in self.values)
+
+
+def _gather(values: Tensor, index: Tensor) -> Tensor:
+    """`values` [H, n, …] at `index` int32 or int64 [a, b]: [H, a, b, …], as one ONNX `Gather`."""
+    return values.index_select(1, index.flatten()).reshape(values.shape[0], *index.shape, *values.shape[2:])
 
 
 def prepare_for_tracing(model: OnePeace, *, fold_gains: bool) -> None:
@@ -103,15 +113,12 @@ def prepare_for_tracing(model: OnePeace, *, fold_gains: bool) -> None:
     for modality, adapter in model.adapters.items():
         bias = adapter.position_bias
         if isinstance(bias, PositionBias):
-            adapter.position_bias = _frozen_bias(bias, _longest(modality, model.config))
+            adapter.position_bias = _traceable(bias, _longest(modality, model.config))
 
 
-def _frozen_bias(bias: PositionBias, longest: int) -> nn.Module:
-    heads, table = bias.tables[0].shape[1], bias.tables[0]
-    if len(bias.tables) * heads * longest**2 * table.element_size() <= MAX_CONSTANT_BYTES:
-        return ConstantBias(tuple(matrix.contiguous() for matrix in bias(longest)))
+def _traceable(bias: PositionBias, longest: int) -> nn.Module:
     if isinstance(bias, SequenceBias):
-        return GatheredSequenceBias(bias, longest)
+        return StripedSequenceBias(bias, longest)
     if isinstance(bias, ImageBias):
         return GatheredImageBias(bias, longest)
     raise TypeError(type(bias).__name__)

@@ -12,14 +12,13 @@ The result of `Tokenizer.from_file(path).encode(text)`:
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from export.unicode_classes import case_ignorable, cased, class_body, code_points, matching
-from export.vocabulary import END, SPECIALS, TokenizerError, byte_characters, read_vocabulary
-
-__all__ = ["TokenizerError", "build_tokenizer", "text_normalizer", "text_pre_tokenizer"]
+from export.vocabulary import END, SPECIALS, byte_characters, read_vocabulary
 
 
 def build_tokenizer(bpe_dir: Path, max_ids: int = 70) -> Tokenizer:
@@ -58,6 +57,7 @@ def _answer_empty_text(tokenizer: Tokenizer) -> None:
     tokenizer.enable_padding(direction="left", length=2, pad_id=tokenizer.token_to_id(space), pad_token=space)
 
 
+@cache
 def text_normalizer() -> normalizers.Normalizer:
     """`str.lower` and one space in front.
 
@@ -76,6 +76,7 @@ def text_normalizer() -> normalizers.Normalizer:
     return normalizers.Sequence([*steps, library, normalizers.Prepend(" ")])
 
 
+@cache
 def text_pre_tokenizer() -> pre_tokenizers.PreTokenizer:
     """GPT-2's split pattern (openai/gpt-2, `encoder.py`), its classes spelled out, then bytes as characters."""
     letters, numbers, spaces = (class_body(matching(pattern)) for pattern in (r"\p{L}", r"\p{N}", r"\s"))

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from export.one_peace.config import Modality, ModelConfig
 from export.one_peace.model import ClassifyModel, EmbeddingModel
-from service.repository import CONTRACTS, EMBEDDING_MODELS, PIXELS, PIXELS_2, TOKENS
+from service.repository import CONTRACTS, EMBEDDING_MODELS, PAD_TOKEN, PIXELS, PIXELS_2, TOKENS
 
-OPSET = 20  # the first with Gelu; ONNX Runtime 1.17 and later read it
+OPSET = 20  # the first with Gelu
 IR_VERSION = 9  # of the time of that opset, so that older servers read the file too
 _TRACED_OUTPUT = "traced_output"
 
@@ -50,7 +50,7 @@ def example_inputs(name: str, config: ModelConfig) -> tuple[Tensor, ...]:
     """Two rows of every input of model `name`, one of them padded."""
     size = config.image.image_size
     tokens = torch.full((2, 7), 5)
-    tokens[1, 4:] = 1
+    tokens[1, 4:] = PAD_TOKEN
     examples = {
         "tokens": tokens,
         "pixels": torch.zeros(2, 3, size, size, dtype=torch.uint8),

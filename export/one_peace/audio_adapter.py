@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from export.one_peace.config import AudioConfig, EncoderConfig
 from export.one_peace.positions import SequenceBias
-from export.one_peace.sequence import Sequence
+from export.one_peace.sequence import TokenSequence
 
 SAMPLE_RATE_HZ = 16_000
 
@@ -78,7 +78,7 @@ class AudioAdapter(nn.Module):
         if config.use_attn_bias:
             self.position_bias = SequenceBias(config.bucket_size, encoder.heads, tables)
 
-    def forward(self, waveform: Tensor, num_samples: Tensor) -> Sequence:
+    def forward(self, waveform: Tensor, num_samples: Tensor) -> TokenSequence:
         """Embed `waveform` float32 [B, n], 16 kHz, normalised; row b is padding from `num_samples` int64 [B, 1] on."""
         frames = self.features(waveform.to(self.cls_token.dtype))  # [B, T − 1, D]
         rows, length = frames.shape[0], frames.shape[1]
@@ -93,7 +93,7 @@ class AudioAdapter(nn.Module):
         if self.type_embedding is not None:
             x = x + self.type_embedding
         biases = () if self.position_bias is None else self.position_bias(length + 1)
-        return Sequence(x, F.pad(padding, (1, 0)), biases)
+        return TokenSequence(x, F.pad(padding, (1, 0)), biases)
 
 
 def frame_count(num_samples: Tensor, config: AudioConfig) -> Tensor:

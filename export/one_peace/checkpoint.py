@@ -1,8 +1,7 @@
-"""Reads the released checkpoint files. Their spelling of names and settings lives here and nowhere else."""
+"""Reads the released checkpoint files. Their spelling of names lives here; of settings, in `released_config`."""
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,21 +13,11 @@ from zipfile import is_zipfile
 import torch
 from torch import Tensor, nn
 
-from export.one_peace.config import (
-    HEAD_MODALITIES,
-    AudioConfig,
-    EncoderConfig,
-    HeadConfig,
-    ImageConfig,
-    Modality,
-    ModelConfig,
-    TextConfig,
-)
+from export.one_peace.config import Modality, ModelConfig
 from export.one_peace.model import ClassifyModel, EmbeddingModel
+from export.one_peace.released_config import parse_config
 
-EMBEDDING_KIND, CLASSIFY_KIND = "one_peace_retrieval", "one_peace_classify"
 Model = TypeVar("Model", bound=nn.Module)
-_KINDS = (EMBEDDING_KIND, CLASSIFY_KIND, "one_peace_pretrain")
 
 # our name → the released name, rule by rule
 _RULES = [
@@ -151,10 +140,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     content = _read(path)
     if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in ("cfg", "model")):
         raise CheckpointError(f"{path}: has no 'cfg' and 'model', so it is not a ONE-PEACE checkpoint")
-    state = {str(key): value for key, value in content["model"].items() if isinstance(value, Tensor)}
+    state = _tensors(path, content["model"])
     try:
-        config = _parse_config(content["cfg"], state)
-    except (KeyError, TypeError, ValueError, SyntaxError) as error:
+        config = parse_config(content["cfg"], {key: tuple(value.shape) for key, value in state.items()})
+    except ValueError as error:
         raise CheckpointError(f"{path}: 'cfg' can't be used: {error}") from error
     state = _complete_tables(state, config)
     _check_keys(path, state, config)
@@ -167,69 +156,6 @@ def released_name(name: str) -> str:
     for pattern, replacement in _RULES:
         name = re.sub(pattern, replacement, name)
     return name
-
-
-def released_config(config: ModelConfig) -> dict[str, Any]:
-    """The `cfg` of a released file for `config`, as far as inference reads it."""
-    head, encoder = config.head, config.encoder
-    adapters = {
-        "text_adapter": {"bucket_size": config.text.bucket_size, **_adapter_flags(config.text)},
-        "image_adapter": {
-            "bucket_size": config.image.bucket_size,
-            "rel_bucket_size": config.image.relative_bucket_size,
-            "vision_encoder_type": config.image.stem,
-            **_adapter_flags(config.image),
-        },
-        "audio_adapter": {
-            "feature_encoder_spec": str(list(config.audio.feature_layers)),
-            "abs_pos_type": "conv",
-            "conv_pos_depth": config.audio.position_depth,
-            "conv_pos_width": config.audio.position_width,
-            "conv_pos_groups": config.audio.position_groups,
-            "conv_pos_pre_ln": False,
-            "bucket_size": config.audio.bucket_size,
-            "conv_bias": config.audio.conv_bias,
-            **_adapter_flags(config.audio),
-        },
-    }
-    model = {
-        "_name": EMBEDDING_KIND if head is None else CLASSIFY_KIND,
-        "encoder": {
-            **adapters,
-            "embed_dim": encoder.dim,
-            "ffn_embed_dim": encoder.ffn_dim,
-            "layers": encoder.layers,
-            "attention_heads": encoder.heads,
-            "normalize_before": True,
-            "scale_heads": encoder.scale_heads,
-            "magneto_scale_attn": encoder.norm_before_output,
-            "scale_attn": encoder.norm_after_output,
-            "scale_fc": encoder.norm_in_ffn,
-            "use_layer_scale": encoder.layer_scale,
-        },
-        "copy_rel_pos_table": config.table_per_layer,
-        "head_scale_ratio": 2 if head is None else head.scale_ratio,
-        "use_pooler": head is not None and head.use_pooler,
-        "attn_pooling": head is None or head.attention_pooling,
-        "use_image_features": head is not None and head.use_image_features,
-    }
-    task = {
-        "head_type": next(kind for kind, modalities in HEAD_MODALITIES.items() if modalities == config.modalities),
-        "patch_image_size": config.image.image_size,
-        "num_classes": None if head is None else head.num_classes,
-        "use_two_images": head is not None and head.use_two_images,
-        "max_src_length": config.max_text_tokens,
-        "max_duration": config.audio.max_duration_s,
-    }
-    return {"model": model, "task": task}
-
-
-def _adapter_flags(config: TextConfig | ImageConfig | AudioConfig) -> dict[str, bool]:
-    return {
-        "layernorm_embedding": config.layernorm_embedding,
-        "add_type_embedding": config.add_type_embedding,
-        "use_attn_bias": config.use_attn_bias,
-    }
 
 
 def _read(path: Path) -> Any:
@@ -245,106 +171,17 @@ def _read(path: Path) -> Any:
         raise CheckpointError(f"{path}: damaged, or not a PyTorch checkpoint") from error
 
 
-def _parse_config(cfg: dict[str, Any], state: Mapping[str, Tensor]) -> ModelConfig:
-    model, task = cfg["model"], cfg.get("task") or {}
-    if model.get("_name") not in _KINDS:
-        raise ValueError(f"the model kind {model.get('_name')!r} is none of {', '.join(_KINDS)}")
-    classify = model["_name"] == CLASSIFY_KIND
-    head_type = task.get("head_type") or ("" if classify else "val")
-    if head_type not in HEAD_MODALITIES:
-        raise ValueError(f"head_type {head_type!r} is none of {', '.join(HEAD_MODALITIES)}")
-    encoder = model["encoder"]
-    return ModelConfig(
-        encoder=_parse_encoder(encoder),
-        text=_parse_text(encoder["text_adapter"], state),
-        image=_parse_image(encoder["image_adapter"], task),
-        audio=_parse_audio(encoder["audio_adapter"], task),
-        modalities=HEAD_MODALITIES[head_type],
-        table_per_layer=bool(model.get("copy_rel_pos_table", False)),
-        head=_parse_head(model, task) if classify else None,
-        max_text_tokens=int(task.get("max_src_length") or 70),
-    )
-
-
-def _parse_encoder(cfg: dict[str, Any]) -> EncoderConfig:
-    if not cfg.get("normalize_before", True):
-        raise ValueError("normalize_before=false is not supported")
-    if int(cfg["embed_dim"]) % int(cfg["attention_heads"]):
-        raise ValueError("embed_dim is not a multiple of attention_heads")
-    return EncoderConfig(
-        dim=int(cfg["embed_dim"]),
-        ffn_dim=int(cfg["ffn_embed_dim"]),
-        layers=int(cfg["layers"]),
-        heads=int(cfg["attention_heads"]),
-        scale_heads=bool(cfg.get("scale_heads", False)),
-        norm_before_output=bool(cfg.get("magneto_scale_attn", True)),
-        norm_after_output=bool(cfg.get("scale_attn", False)),
-        norm_in_ffn=bool(cfg.get("scale_fc", True)),
-        layer_scale=bool(cfg.get("use_layer_scale", True)),
-    )
-
-
-def _parse_flags(cfg: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "bucket_size": int(cfg["bucket_size"]),
-        "layernorm_embedding": bool(cfg.get("layernorm_embedding", False)),
-        "add_type_embedding": bool(cfg.get("add_type_embedding", False)),
-        "use_attn_bias": bool(cfg.get("use_attn_bias", True)),
-    }
-
-
-def _parse_text(cfg: dict[str, Any], state: Mapping[str, Tensor]) -> TextConfig:
-    prefix = "encoder_wrapper.text_adapter."
-    sizes: dict[str, Any] = {}
-    for field, key in (("vocabulary_size", "embed_tokens.weight"), ("max_positions", "embed_positions.weight")):
-        if (table := state.get(prefix + key)) is not None and table.ndim == 2:
-            sizes[field] = table.shape[0]
-    return TextConfig(**_parse_flags(cfg), **sizes)
-
-
-def _parse_image(cfg: dict[str, Any], task: dict[str, Any]) -> ImageConfig:
-    size = int(task.get("patch_image_size") or 256)
-    relative = int(cfg.get("rel_bucket_size", size // 16))
-    stem = cfg.get("vision_encoder_type", "hmlp")
-    if stem not in ("hmlp", "mlp"):
-        raise ValueError(f"vision_encoder_type {stem!r} is neither 'hmlp' nor 'mlp'")
-    if cfg.get("use_attn_bias", True) and relative != size // 16:
-        raise ValueError(f"rel_bucket_size {relative} does not fit patch_image_size {size}")
-    return ImageConfig(**_parse_flags(cfg), image_size=size, relative_bucket_size=relative, stem=stem)
-
-
-def _parse_audio(cfg: dict[str, Any], task: dict[str, Any]) -> AudioConfig:
-    if cfg.get("abs_pos_type", "conv") != "conv" or cfg.get("conv_pos_pre_ln", False):
-        raise ValueError("only abs_pos_type 'conv' without conv_pos_pre_ln is supported")
-    return AudioConfig(
-        **_parse_flags(cfg),
-        feature_layers=_parse_layers(ast.parse(str(cfg["feature_encoder_spec"]), mode="eval").body),
-        conv_bias=bool(cfg.get("conv_bias", False)),
-        position_depth=int(cfg.get("conv_pos_depth", 5)),
-        position_width=int(cfg.get("conv_pos_width", 95)),
-        position_groups=int(cfg.get("conv_pos_groups", 16)),
-        max_duration_s=float(task.get("max_duration") or 15),
-    )
-
-
-def _parse_layers(node: ast.expr) -> tuple[tuple[int, int, int], ...]:
-    """Read a list of triples written with `+` and `* n`, without running it."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _parse_layers(node.left) + _parse_layers(node.right)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        return _parse_layers(node.left) * int(ast.literal_eval(node.right))
-    return tuple((int(channels), int(kernel), int(stride)) for channels, kernel, stride in ast.literal_eval(node))
-
-
-def _parse_head(model: dict[str, Any], task: dict[str, Any]) -> HeadConfig:
-    return HeadConfig(
-        num_classes=int(task["num_classes"]),
-        scale_ratio=int(model.get("head_scale_ratio", 2)),
-        attention_pooling=bool(model.get("attn_pooling", True)),
-        use_pooler=bool(model.get("use_pooler", False)),
-        use_image_features=bool(model.get("use_image_features", False)),
-        use_two_images=bool(task.get("use_two_images", False)),
-    )
+def _tensors(path: Path, stored: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """The weights; whatever else stands among them must be one of the keys that inference does not use."""
+    for key, value in stored.items():
+        if not isinstance(value, Tensor) and not _IGNORED.search(str(key)):
+            raise CheckpointError(f"{path}: '{key}' holds a {type(value).__name__} instead of a tensor")
+    state = {str(key): value for key, value in stored.items() if isinstance(value, Tensor)}
+    if (scale := state.get("logit_scale")) is not None:
+        if scale.numel() != 1 or not scale.is_floating_point():
+            raise CheckpointError(f"{path}: 'logit_scale' has shape {list(scale.shape)} instead of []")
+        state["logit_scale"] = scale.reshape(())
+    return state
 
 
 def _complete_tables(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:

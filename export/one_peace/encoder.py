@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from export.one_peace.config import EncoderConfig, Modality
-from export.one_peace.sequence import Sequence
+from export.one_peace.sequence import TokenSequence
 
 
 class FusedAttention(nn.Module):
@@ -111,7 +111,7 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(config, modalities) for _ in range(config.layers))
         self.final_norms = nn.ModuleDict({modality: nn.LayerNorm(config.dim) for modality in modalities})
 
-    def forward(self, sequences: dict[Modality, Sequence]) -> dict[Modality, Tensor]:
+    def forward(self, sequences: dict[Modality, TokenSequence]) -> dict[Modality, Tensor]:
         """Encode the modalities together: features [B, T, D] of each."""
         lengths: dict[Modality, int] = {modality: s.features.shape[1] for modality, s in sequences.items()}
         padding = join_padding(list(sequences.values()))
@@ -132,7 +132,7 @@ def split_modalities(x: Tensor, lengths: dict[Modality, int]) -> dict[Modality, 
     return dict(zip(lengths, torch.split(x, list(lengths.values()), dim=1), strict=True))
 
 
-def join_padding(sequences: list[Sequence]) -> Tensor | None:
+def join_padding(sequences: list[TokenSequence]) -> Tensor | None:
     """Padding of the joined tokens, bool [B, T]; None when nothing is padded."""
     if all(s.padding is None for s in sequences):
         return None
@@ -142,7 +142,7 @@ def join_padding(sequences: list[Sequence]) -> Tensor | None:
     return torch.cat(parts, dim=1)
 
 
-def join_biases(sequences: list[Sequence]) -> list[Tensor]:
+def join_biases(sequences: list[TokenSequence]) -> list[Tensor]:
     """Bias matrices of the joined tokens, [1, H, T, T]: block-diagonal, zero between modalities."""
     if len(sequences) == 1:
         return list(sequences[0].biases)
@@ -150,7 +150,7 @@ def join_biases(sequences: list[Sequence]) -> list[Tensor]:
     return [_block_diagonal([_bias_or_zero(s, number) for s in sequences]) for number in range(tables)]
 
 
-def _bias_or_zero(sequence: Sequence, number: int) -> Tensor:
+def _bias_or_zero(sequence: TokenSequence, number: int) -> Tensor:
     if sequence.biases:
         return sequence.biases[number if len(sequence.biases) > 1 else 0]
     length = sequence.features.shape[1]

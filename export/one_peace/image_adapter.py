@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from export.one_peace.config import PATCH, EncoderConfig, ImageConfig
 from export.one_peace.positions import ImageBias
-from export.one_peace.sequence import Sequence
+from export.one_peace.sequence import TokenSequence
 
 # of RGB in [0, 1]; the values of CLIP, arXiv:2103.00020, which ONE-PEACE kept
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -67,7 +67,7 @@ class ImageAdapter(nn.Module):
         if config.use_attn_bias:
             self.position_bias = ImageBias(config.relative_bucket_size, encoder.heads, tables)
 
-    def forward(self, pixels: Tensor, second: bool = False) -> Sequence:
+    def forward(self, pixels: Tensor, second: bool = False) -> TokenSequence:
         """Embed `pixels` uint8 [B, 3, S, S] as T = (S/16)² + 1 positions; `second` marks a pair's second image."""
         patches = self.patches(normalize_pixels(pixels, self.cls_token.dtype))
         patches = patches.flatten(2).transpose(1, 2)  # [B, T − 1, D]
@@ -80,7 +80,7 @@ class ImageAdapter(nn.Module):
         if second and self.second_type_embedding is not None:
             x = x + self.second_type_embedding
         biases = () if self.position_bias is None else self.position_bias(x.shape[1])
-        return Sequence(x, None, biases)
+        return TokenSequence(x, None, biases)
 
     def positions(self) -> Tensor:
         """Position vectors [T, D], resized bicubically when the image's grid is not the learned one."""

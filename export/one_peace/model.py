@@ -13,7 +13,7 @@ from export.one_peace.config import Modality, ModelConfig
 from export.one_peace.encoder import Encoder
 from export.one_peace.heads import ClassifyHead
 from export.one_peace.image_adapter import ImageAdapter
-from export.one_peace.sequence import Sequence
+from export.one_peace.sequence import TokenSequence
 from export.one_peace.text_adapter import TextAdapter
 
 
@@ -47,7 +47,7 @@ class EmbeddingModel(OnePeace):
 
     def forward(self, modality: Modality, *inputs: Tensor) -> Tensor:
         """Embed one modality's adapter inputs: adapter → encoder → projection of cls → unit length, float32 [B, D]."""
-        sequence: Sequence = self.adapters[modality](*inputs)
+        sequence: TokenSequence = self.adapters[modality](*inputs)
         features = self.encoder({modality: sequence})[modality]  # [B, T, D]
         projected = self.projections[modality](features[:, 0])
         return F.normalize(projected.float(), dim=1)
@@ -81,7 +81,7 @@ class ClassifyModel(OnePeace):
             logits = self.head.classify(self.encode_and_pool(sequences))
         return logits.float()
 
-    def encode_and_pool(self, sequences: dict[Modality, Sequence]) -> Tensor:
+    def encode_and_pool(self, sequences: dict[Modality, TokenSequence]) -> Tensor:
         """Encode the modalities together and pool the one that the head reads: [B, D]."""
         features = self.encoder(sequences)[self.pooled]
         return self.head.pool(features, sequences[self.pooled].padding)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 
-class Sequence(NamedTuple):
+class TokenSequence(NamedTuple):
     """One modality's tokens.
 
     `features` [B, T, D], cls first. `padding` bool [B, T], true where padded; None: nothing is padded.

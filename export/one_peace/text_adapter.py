@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from export.one_peace.config import EncoderConfig, TextConfig
 from export.one_peace.positions import SequenceBias
-from export.one_peace.sequence import Sequence
-
-PAD_TOKEN = 1
+from export.one_peace.sequence import TokenSequence
+from service.repository import PAD_TOKEN
 
 
 class TextAdapter(nn.Module):
@@ -28,7 +27,7 @@ class TextAdapter(nn.Module):
         if config.use_attn_bias:
             self.position_bias = SequenceBias(config.bucket_size, encoder.heads, tables)
 
-    def forward(self, tokens: Tensor) -> Sequence:
+    def forward(self, tokens: Tensor) -> TokenSequence:
         """Embed `tokens` int64 [B, n], pad id 1, as T = n + 1 positions."""
         rows, length = tokens.shape
         words = F.embedding(tokens, self.token_embedding)  # [B, n, D]
@@ -40,4 +39,4 @@ class TextAdapter(nn.Module):
             x = x + self.type_embedding
         padding = F.pad(tokens == PAD_TOKEN, (1, 0))  # [B, T], cls is never padding
         biases = () if self.position_bias is None else self.position_bias(length + 1)
-        return Sequence(x, padding, biases)
+        return TokenSequence(x, padding, biases)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from export.one_peace.checkpoint import CheckpointError, load_checkpoint, released_config
+from export.one_peace.checkpoint import CheckpointError, load_checkpoint
 from export.one_peace.config import HeadConfig
-from export.one_peace.random_checkpoint import random_config, random_state
+from export.one_peace.random_checkpoint import random_config, random_state, released_config
 
 CONFIG = random_config()
 VL = random_config(head_type="vl", head=HeadConfig(3))
@@ -89,6 +89,34 @@ def test_a_mis_shaped_key_is_named(write):
         load_checkpoint(write(change=lambda content: content["model"].update({"text_proj.bias": torch.zeros(3)})))
 
 
+def test_what_is_no_tensor_is_named(write):
+    with pytest.raises(CheckpointError, match="'surprise' holds a list"):
+        load_checkpoint(write(change=lambda content: content["model"].update(surprise=[1, 2])))
+    load_checkpoint(write(change=lambda content: content["model"].update({"decoder_wrapper.x": [1, 2]})))
+
+
+def test_a_logit_scale_of_several_numbers_is_refused(write):
+    with pytest.raises(CheckpointError, match=r"'logit_scale' has shape \[2\]"):
+        load_checkpoint(write(change=lambda content: content["model"].update(logit_scale=torch.zeros(2))))
+    checkpoint = load_checkpoint(write(change=lambda content: content["model"].update(logit_scale=torch.ones(1))))
+    assert checkpoint.logit_scale == 1
+    checkpoint.embedding_model()
+
+
+def test_the_longest_clip_that_the_bias_reaches_is_said(write):
+    with pytest.raises(CheckpointError, match=r"max_duration 30 s exceeds 20\.\d s"):
+        load_checkpoint(write(replace(CONFIG, audio=replace(CONFIG.audio, max_duration_s=30))))
+    load_checkpoint(write(replace(CONFIG, audio=replace(CONFIG.audio, max_duration_s=20))))
+
+
+def test_pretraining_s_own_switches_are_ignored(write):
+    def change(content):
+        content["cfg"]["model"]["_name"] = "one_peace_pretrain"
+        content["cfg"]["model"]["encoder"]["use_image_moe"] = False
+
+    load_checkpoint(write(change=change))
+
+
 def test_a_branch_that_the_head_does_not_use_is_unexpected(write):
     with pytest.raises(CheckpointError, match="unexpected"):
         load_checkpoint(write(change=lambda content: content["cfg"]["task"].update(head_type="vl")))
@@ -105,16 +133,39 @@ def test_a_branch_that_the_head_does_not_use_is_unexpected(write):
         ("audio_adapter", "abs_pos_type", "sin"),
         ("image_adapter", "vision_encoder_type", "swin"),
         ("image_adapter", "rel_bucket_size", 5),
+        ("image_adapter", "bucket_size", "16"),
+        ("task", "patch_image_size", 250),
+        ("task", "max_src_length", 600),
+        ("task", "max_duration", 30),
+        ("task", "max_duration", "long"),
+        ("encoder", "attention_heads", 0),
+        ("encoder", "layers", 2.5),
+        ("encoder", "activation_fn", "relu"),
+        ("encoder", "use_audio_moe", False),
+        ("encoder", "text_adapter", None),
+        ("audio_adapter", "conv_pos_groups", 48),
+        ("audio_adapter", "conv_pos_pre_ln", True),
+        ("audio_adapter", "feature_encoder_spec", "[(16, 10, 0)]"),
+        ("model", "encoder", [1]),
+        ("cfg", "model", "one_peace"),
+        ("cfg", "task", "retrieval"),
     ],
 )
-def test_settings_that_can_not_be_used_are_refused(write, part, key, value):
+def test_settings_that_can_not_be_used_are_refused_by_name(write, part, key, value):
     def change(content):
         cfg = content["cfg"]
         encoder = cfg["model"]["encoder"]
-        {**cfg, **encoder, "encoder": encoder}[part][key] = value
+        {**cfg, **encoder, "encoder": encoder, "cfg": cfg}[part][key] = value
 
-    with pytest.raises(CheckpointError, match="'cfg' can't be used"):
+    name = {"_name": "model kind"}.get(key, key)
+    with pytest.raises(CheckpointError, match=f"'cfg' can't be used: .*{name}"):
         load_checkpoint(write(change=change))
+
+
+@pytest.mark.parametrize(("key", "value"), [("mean_pooling", True), ("classify_with_gelu", False)])
+def test_a_head_that_is_not_computed_here_is_refused_by_name(write, key, value):
+    with pytest.raises(CheckpointError, match=f"'cfg' can't be used: {key}"):
+        load_checkpoint(write(VL, lambda content: content["cfg"]["model"].update({key: value})))
 
 
 def test_the_wrong_kind_of_model_is_refused(write):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from export import exporter
 from export.cli import add_export_arguments, add_verify_arguments, run_export, run_verify
 from export.one_peace.random_checkpoint import random_config, write_random_checkpoint
-from service.repository import read_repository
+from service.repository import MODEL_FILE, read_repository
+from tests.export.random_models import quick
 
 
 def call_export(workshop, out, *arguments):
@@ -28,7 +31,7 @@ def call_verify(*arguments):
 @pytest.fixture(scope="module")
 def image_checkpoint(tmp_path_factory):
     path = tmp_path_factory.mktemp("cli") / "image.pt"
-    write_random_checkpoint(path, random_config(head_type="image"))
+    write_random_checkpoint(path, quick(random_config(head_type="image")))
     return path
 
 
@@ -49,7 +52,7 @@ def test_export_then_verify(workshop, image_checkpoint, tmp_path, capsys):
 
 def test_verify_fails_against_other_weights(workshop, image_checkpoint, tmp_path, capsys):
     call_export(workshop, tmp_path / "out", "--checkpoint", image_checkpoint, "--no-verify")
-    write_random_checkpoint(tmp_path / "other.pt", random_config(head_type="image"), seed=1)
+    write_random_checkpoint(tmp_path / "other.pt", quick(random_config(head_type="image")), seed=1)
     assert call_verify(tmp_path / "out", "--checkpoint", tmp_path / "other.pt") == 1
     assert capsys.readouterr().out.splitlines()[-1].endswith("FAILED")
 
@@ -63,6 +66,24 @@ def test_wrong_paths_are_said_without_a_traceback(workshop, image_checkpoint, tm
     assert "vocab.bpe" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("break_model", [lambda graph: graph.write_bytes(b"no graph"), lambda graph: graph.unlink()])
+def test_verify_says_what_onnx_runtime_can_not_run(workshop, repository, tmp_path, capsys, break_model):
+    shutil.copytree(repository / "image", tmp_path / "image")
+    break_model(tmp_path / "image" / MODEL_FILE)
+    write_random_checkpoint(tmp_path / "image.pt", quick(random_config(head_type="image")))
+    assert call_verify(tmp_path, "--checkpoint", tmp_path / "image.pt") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "model.onnx" in line
+
+
+def test_a_folder_that_can_not_be_written_is_said(workshop, image_checkpoint, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "out"):
+        assert call_export(workshop, out, "--checkpoint", image_checkpoint) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert str(out) in line
+
+
 def test_nothing_to_do_is_said(workshop, tmp_path, capsys):
     assert call_export(workshop, tmp_path / "out") == 2
     assert call_export(workshop, tmp_path / "out", "--vqa", "x.pt", "--labels", "labels.json") == 2
@@ -70,12 +91,14 @@ def test_nothing_to_do_is_said(workshop, tmp_path, capsys):
     assert call_verify(tmp_path) == 2
 
 
-def test_an_export_that_fails_leaves_nothing(workshop, image_checkpoint, tmp_path, monkeypatch):
-    from export import exporter
-
+@pytest.mark.parametrize(("error", "code"), [(OSError("no space left"), 1), (KeyboardInterrupt(), 130)])
+def test_an_export_that_fails_or_is_interrupted_leaves_nothing(
+    workshop, image_checkpoint, tmp_path, monkeypatch, capsys, error, code
+):
     def fail(*_):
-        raise OSError("no space left")
+        raise error
 
     monkeypatch.setattr(exporter, "verify_model", fail)
-    assert call_export(workshop, tmp_path / "out", "--checkpoint", image_checkpoint) == 1
+    assert call_export(workshop, tmp_path / "out", "--checkpoint", image_checkpoint) == code
     assert list((tmp_path / "out").iterdir()) == []
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from export.one_peace.checkpoint import load_checkpoint, released_config
+from export.one_peace.checkpoint import load_checkpoint
 from export.one_peace.config import HeadConfig
-from export.one_peace.random_checkpoint import random_config, random_state, with_options, write_random_checkpoint
+from export.one_peace.random_checkpoint import (
+    random_config,
+    random_state,
+    released_config,
+    with_options,
+    write_random_checkpoint,
+)
 from export.tracing import ContractModel
 from service.repository import CONTRACTS
 from tests.export.random_models import CLASSIFY_CONFIGS, batch_rows, random_rows
@@ -130,6 +136,11 @@ def test_cls_pooling_agrees_with_the_plain_model(tmp_path):
 
 def test_even_position_kernel_agrees_with_the_plain_model(tmp_path):
     config = replace(CONFIG, audio=replace(CONFIG.audio, position_width=40, conv_bias=False))
+    check_against_reference(tmp_path, config, ["audio"])
+
+
+def test_biased_waveform_convolutions_agree_with_the_plain_model(tmp_path):
+    config = replace(CONFIG, audio=replace(CONFIG.audio, conv_bias=True))
     check_against_reference(tmp_path, config, ["audio"])
 
 

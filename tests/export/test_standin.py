@@ -50,5 +50,6 @@ def test_heads_fit_their_tasks(files: StandinFiles) -> None:
     grounding, labels = load_checkpoint(files.grounding).config, load_checkpoint(files.audio_labels).config
     assert grounding.head is not None
     assert labels.head is not None
-    assert (grounding.head.num_classes, grounding.image.image_size) == (4, 224)
+    assert (grounding.head.num_classes, grounding.image.image_size) == (4, 256)
+    assert grounding.encoder.dim == labels.encoder.dim == 128
     assert labels.head.num_classes == len(LABELS_FILE.read_text("utf-8").splitlines()) == 20

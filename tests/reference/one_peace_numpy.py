@@ -75,7 +75,7 @@ class Reference:
         number = 0
         while (name := f"{prefix}embed_audios.0.conv_layers.{number}.") + "0.weight" in self.state:
             stride = 5 if number == 0 else 2
-            x = conv1d(x, self.state[name + "0.weight"], stride)
+            x = conv1d(x, self.state[name + "0.weight"], stride) + self.state.get(name + "0.bias", np.zeros(1))[:, None]
             x = gelu(self.norm(name + "2.1", x.T)).T
             number += 1
         frames = self.linear(prefix + "embed_audios.3", self.norm(prefix + "embed_audios.2", x.T))
