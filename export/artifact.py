@@ -33,7 +33,7 @@ from service.repository import (
     Activation,
     ModelCard,
     Precision,
-    Tensor,
+    RepositoryError,
     write_config,
 )
 
@@ -45,6 +45,8 @@ TOKEN_BUCKETS = (8, 16, 24, 32, 48)
 AUDIO_BUCKETS_S = (1, 2, 4, 6, 8, 10)
 MAX_BATCH_SIZES = {"text": 64, "image": 32, "audio": 16, "audio_labels": 16}
 DEFAULT_MAX_BATCH_SIZE = 16
+SIZE_FIELDS = ("embedding_dim", "logit_scale", "image_size", "max_tokens", "num_labels", "activation")
+SOUND_FIELDS = ("sample_rate_hz", "min_audio_s", "max_audio_s")
 MAX_BATCH_AUDIO_S = 60  # seconds of sound in one call: four clips of 15 s keep a processor busy, more only take memory
 ACTIVATIONS: dict[str, Activation] = {
     "audio_labels": "softmax",
@@ -105,8 +107,19 @@ def fingerprint(folder: Path, sizes: dict[str, Any]) -> str:
     for file in (MODEL_FILE, MODEL_FILE.with_name(WEIGHTS_FILE), Path(TOKENIZER_FILE)):
         if (folder / file).is_file():
             digest.update(f"{file.name}\n{file_sha256(folder / file)}\n".encode())
-    digest.update(json.dumps({**sizes, "mean": MEAN, "std": STD}, sort_keys=True).encode())
+    known = {field: value for field, value in sizes.items() if value is not None}
+    digest.update(json.dumps({**known, "mean": MEAN, "std": STD}, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def check_fingerprint(folder: Path, card: ModelCard) -> None:
+    """Make sure that the files are those that the card was written for.
+
+    Raises:
+        RepositoryError: a file or a size was changed since.
+    """
+    if fingerprint(folder, {field: getattr(card, field) for field in SIZE_FIELDS + SOUND_FIELDS}) != card.fingerprint:
+        raise RepositoryError(f"{folder}: graph, weights, tokenizer or sizes are not those that its fingerprint names")
 
 
 def file_sha256(path: Path) -> str:
@@ -143,9 +156,9 @@ def triton_config(card: ModelCard) -> Any:
         max_batch_size=MAX_BATCH_SIZES.get(card.model, DEFAULT_MAX_BATCH_SIZE),
     )
     for tensor in contract.inputs:
-        message.input.add(name=tensor.name, data_type=f"TYPE_{tensor.data_type}", dims=_dims(tensor, card))
+        message.input.add(name=tensor.name, data_type=f"TYPE_{tensor.data_type}", dims=card.dims(tensor))
     output = contract.output
-    message.output.add(name=output.name, data_type=f"TYPE_{output.data_type}", dims=_dims(output, card))
+    message.output.add(name=output.name, data_type=f"TYPE_{output.data_type}", dims=card.dims(output))
     message.dynamic_batching.max_queue_delay_microseconds = MAX_QUEUE_DELAY_US
     message.instance_group.add(count=1)
     message.parameters["fingerprint"].string_value = card.fingerprint
@@ -168,16 +181,11 @@ def length_buckets(card: ModelCard) -> tuple[int, ...]:
     return ()
 
 
-def _dims(tensor: Tensor, card: ModelCard) -> list[int]:
-    letters = {"S": card.image_size, "D": card.embedding_dim, "C": card.num_labels}
-    return [int(dim if isinstance(dim, int) else letters[dim] or 0) for dim in tensor.dims]
-
-
 def _add_warmup(message: Any, rows: int, card: ModelCard) -> None:
     warmup = message.model_warmup.add(name=f"rows_{rows}", batch_size=rows)
     lengths = {"tokens": min(TOKEN_BUCKETS[1], card.max_tokens or 0), "waveform": _warmup_samples(card)}
     for tensor in CONTRACTS[card.model].inputs:
-        dims = [lengths.get(tensor.name, 0) if dim == -1 else dim for dim in _dims(tensor, card)]
+        dims = [lengths.get(tensor.name, 0) if dim == -1 else dim for dim in card.dims(tensor)]
         entry = warmup.inputs[tensor.name]
         entry.data_type = getattr(model_config_pb2, f"TYPE_{tensor.data_type}")
         entry.dims.extend(dims)

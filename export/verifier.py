@@ -11,6 +11,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from export.artifact import check_fingerprint
 from export.one_peace.audio_adapter import SAMPLE_RATE_HZ
 from export.one_peace.checkpoint import Checkpoint
 from export.one_peace.config import ModelConfig
@@ -65,10 +66,11 @@ def verify_model(folder: Path, checkpoint: Checkpoint) -> Verdict:
     PyTorch's model is freed before ONNX Runtime loads its own.
 
     Raises:
-        RepositoryError: the folder is broken.
+        RepositoryError: the folder is broken, or a file was changed since the export.
         UnusableModel: ONNX Runtime refuses the graph or the rows.
     """
     model = read_model(folder)
+    check_fingerprint(folder, model.card)
     cases = list(random_cases(model.name, checkpoint.config))
     expected = _run_pytorch(model.name, checkpoint, cases)
     found = _run_onnx(model.onnx_path, cases)

@@ -57,6 +57,14 @@ def test_verify_fails_against_other_weights(workshop, image_checkpoint, tmp_path
     assert capsys.readouterr().out.splitlines()[-1].endswith("FAILED")
 
 
+def test_verify_sees_a_file_that_was_changed_after_the_export(workshop, image_checkpoint, tmp_path, capsys):
+    call_export(workshop, tmp_path / "out", "--checkpoint", image_checkpoint, "--no-verify")
+    card = tmp_path / "out" / "image" / "card.json"
+    card.write_text(card.read_text().replace('"logit_scale": ', '"logit_scale": 1'))
+    assert call_verify(tmp_path / "out", "--checkpoint", image_checkpoint) == 1
+    assert "fingerprint" in capsys.readouterr().err
+
+
 def test_wrong_paths_are_said_without_a_traceback(workshop, image_checkpoint, tmp_path, capsys):
     assert call_export(workshop, tmp_path / "out", "--checkpoint", tmp_path / "absent.pt") == 1
     assert "absent.pt: no such file" in capsys.readouterr().err
