@@ -70,10 +70,10 @@ def verify_model(folder: Path, checkpoint: Checkpoint) -> Verdict:
         UnusableModel: ONNX Runtime refuses the graph or the rows.
     """
     model = read_model(folder)
-    check_fingerprint(folder, model.card)
     cases = list(random_cases(model.name, checkpoint.config))
     expected = _run_pytorch(model.name, checkpoint, cases)
     found = _run_onnx(model.onnx_path, cases)
+    check_fingerprint(folder, model.card)
     differences, cosines = zip(*map(compare, expected, found), strict=True)
     return Verdict(model.name, model.card.precision, float(np.max(differences)), float(np.min(cosines)))
 
