@@ -76,7 +76,8 @@ def _export(args: argparse.Namespace, checkpoints: dict[str, Path]) -> int:
 
 
 def _verify(repository: Path, checkpoints: dict[str, Path]) -> int:
-    from export import exporter, verifier
+    from export import artifact, exporter, verifier
+    from service.repository import CARD_FILE, read_card
 
     print(verifier.HEADER)
     passed = True
@@ -85,6 +86,7 @@ def _verify(repository: Path, checkpoints: dict[str, Path]) -> int:
         for name in exporter.models_of(role, checkpoint):
             verdict = verifier.verify_model(repository / name, checkpoint)
             print(verdict.line(), flush=True)
+            artifact.check_fingerprint(repository / name, read_card(repository / name / CARD_FILE))
             passed = passed and verdict.passed
     return 0 if passed else 1
 
