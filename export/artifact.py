@@ -43,11 +43,11 @@ MAX_QUEUE_DELAY_US = 500
 MIN_AUDIO_S = 1.0
 TOKEN_BUCKETS = (8, 16, 24, 32, 48)
 AUDIO_BUCKETS_S = (1, 2, 4, 6, 8, 10)
-MAX_BATCH_SIZES = {"text": 64, "image": 32, "audio": 16, "audio_labels": 16}
-DEFAULT_MAX_BATCH_SIZE = 16
+MAX_BATCH_SIZES = {"text": 64, "audio": 16, "audio_labels": 16}
+DEFAULT_MAX_BATCH_SIZE = 8  # pictures; docs/export.md tells why not more
 SIZE_FIELDS = ("embedding_dim", "logit_scale", "image_size", "max_tokens", "num_labels", "activation")
 SOUND_FIELDS = ("sample_rate_hz", "min_audio_s", "max_audio_s")
-MAX_BATCH_AUDIO_S = 60  # seconds of sound in one call: four clips of 15 s keep a processor busy, more only take memory
+MAX_BATCH_AUDIO_S = 16  # seconds of sound in one call, some 800 tokens
 ACTIVATIONS: dict[str, Activation] = {
     "audio_labels": "softmax",
     "vqa": "sigmoid",
