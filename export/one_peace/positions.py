@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -46,16 +47,16 @@ def image_buckets(grid: int) -> Tensor:
     return _add_cls(cells, (2 * grid - 1) ** 2)
 
 
-class PositionBias(nn.Module):
+class PositionBias(nn.Module, ABC):
     """Learned bias on attention scores: one table [rows, H] for all layers, or one for each layer."""
 
     def __init__(self, rows: int, heads: int, tables: int) -> None:
         super().__init__()
         self.tables = nn.ParameterList([nn.Parameter(torch.zeros(rows, heads)) for _ in range(tables)])
 
+    @abstractmethod
     def buckets(self, length: int) -> Tensor:
         """Table rows int64 [T, T] for T = `length` positions, cls first."""
-        raise NotImplementedError
 
     def forward(self, length: int) -> tuple[Tensor, ...]:
         """Bias matrices [1, H, T, T], one for each table."""
