@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
-ACCEPT_REST_S = 0.05
+ACCEPT_REST_S = 0.1
 """Time to accept what waits in the backlog before the listener closes."""
-SILENT_CONNECTION_S = 0.25
+SILENT_CONNECTION_S = 0.5
 """Time for a connection that was just accepted to send its request before idle connections are closed."""
 
 TRY = """\

@@ -45,13 +45,13 @@ async def test_the_deadline_counts_from_the_end_of_the_body(deadline_ms: int) ->
     assert isinstance(watchdog.verdict, DeadlineExceeded)
     assert watchdog.verdict.limit == deadline_ms
     # Never early; late only by what a busy machine takes to wake up.
-    assert 0 <= elapsed_s - 0.05 - deadline_ms / 1000 < 0.1
+    assert 0 <= elapsed_s - 0.05 - deadline_ms / 1000 < 0.5
 
 
 async def test_a_body_that_does_not_come_ends_the_request() -> None:
     watchdog, elapsed_s = await watched(30_000, 120, body_after_s=None, receive=never)
     assert isinstance(watchdog.verdict, RequestTooSlow)
-    assert 0.12 <= elapsed_s < 0.3
+    assert 0.12 <= elapsed_s < 1.0
 
 
 async def test_a_caller_who_leaves_ends_the_request_without_a_verdict() -> None:
