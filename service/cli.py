@@ -116,7 +116,7 @@ async def _embed_inputs(inputs: Sequence[str], settings: Settings) -> int:
     try:
         items = [_item(value) for value in inputs]
     except OSError as error:
-        return _complain(f"can't read {error.filename}: {error.strerror}", 1)
+        return _complain(f"can't read {error.filename or 'a file'}: {error.strerror}", 1)
     runtime = Runtime(settings)
     await runtime.start()
     try:

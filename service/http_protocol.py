@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import HeadTooLarge, MalformedRequest, RequestTooSlow, ServiceError
 from service.wire.problem import MEDIA_TYPE, problem_body
@@ -28,47 +28,71 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._head_is_open = False
+        self._head = b""  # of the next request, until it is whole
         self._at_start = True
         self._was_used = False
-        self._head_bytes = 0
-        self._refusal: ServiceError | None = None
+        self._head_is_open = False  # in the parser: a pipelined head that began behind another request
+        self._open_bytes = 0
+        self._refusal: ServiceError | None = None  # to be sent behind the answer that is under way
+        self._running: RequestResponseCycle | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection that sends nothing is closed after a while."""
         super().connection_made(transport)
-        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up)
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timer; uvicorn tells only the newest of pipelined requests that its caller has gone."""
         self._stop_timer()
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; what of it belongs to an unfinished head counts against the limit."""
+        """Hand a head to the parser once it is whole; everything else at once."""
+        if self._refusal is not None:
+            return
         if self._at_start:
-            data = _without_upgrade(data)
-        super().data_received(data)
-        if self._head_is_open and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
+            self._head += data if self._head else data.lstrip(b"\r\n")
+            if not self._head:  # empty lines between requests are allowed, and no sign of life
+                return
+            end = _end_of_head(self._head)
+            if (len(self._head) if end is None else end) > MAX_HEAD_BYTES:
                 self._refuse(_too_large())
-            elif self._timer is None:
-                self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up)
+                return
+            if end is None:
+                self._start_timer()
+                return
+            data, self._head = _without_upgrade(self._head[:end]) + self._head[end:], b""
+        super().data_received(data)
+        self._look_after_feeding(len(data))
+
+    def _look_after_feeding(self, size: int) -> None:
+        if self.transport.is_closing():
+            return
+        if self._head_is_open:
+            self._open_bytes += size
+            if self._open_bytes > MAX_HEAD_BYTES + size:
+                self._refuse(_too_large())
+            else:
+                self._start_timer()
+        elif self.cycle is not None and self.cycle.response_complete and self.timeout_keep_alive_task is None:
+            # The rest of a body that nobody reads: uvicorn would now wait for ever.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        self._head_is_open, self._at_start, self._was_used, self._head_bytes = True, False, True, 0
+        self._head_is_open, self._at_start, self._was_used, self._open_bytes = True, False, True, 0
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header; many of them may come in one piece of data."""
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._refusal = _too_large()
-            raise ValueError(self._refusal.detail)  # ends the parser, which calls `send_400_response`
-        super().on_header(name, value)
+        """A header; a trailer behind a chunked body must not pass for one."""
+        if self._head_is_open:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is whole; the middleware takes over the clock."""
@@ -81,19 +105,36 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._at_start = True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """The answer before a refused request is out: now the refusal may follow."""
+        if self._refusal is not None and not self.transport.is_closing():
+            self._write(self._refusal)
+            return
+        super().on_response_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's words are not ours)
         """Called by uvicorn when the parser gives up."""
-        self._refuse(self._refusal or MalformedRequest("this is not valid HTTP/1.1"))
+        self._refuse(MalformedRequest("this is not valid HTTP/1.1"))
 
     def _give_up(self) -> None:
         self._timer = None
-        if self._head_is_open:
+        if self._head or self._head_is_open:
             limit_ms = int(HEAD_TIMEOUT_S * 1000)
             self._refuse(RequestTooSlow(f"the headers did not arrive within {limit_ms} ms", limit=limit_ms))
         elif not self._was_used:
             self.transport.close()
 
     def _refuse(self, error: ServiceError) -> None:
+        self._stop_timer()
+        self._refusal = error
+        if self._running is None or self._running.response_complete:
+            self._write(error)
+
+    def _write(self, error: ServiceError) -> None:
         request_id = os.urandom(16).hex()
         body = orjson.dumps(problem_body(error, request_id=request_id, instance=""))
         head = (
@@ -103,6 +144,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -114,7 +159,13 @@ def _too_large() -> HeadTooLarge:
     return HeadTooLarge("the request's headers are too large", limit=MAX_HEAD_BYTES)
 
 
-def _without_upgrade(data: bytes) -> bytes:
-    end = data.find(b"\r\n\r\n")
-    head = data if end < 0 else data[:end]
-    return UPGRADE.sub(b"\r\nx-upgrade:", head) + data[len(head) :] if UPGRADE.search(head) else data
+def _end_of_head(data: bytes) -> int | None:
+    """Offset behind the empty line; bare line feeds count, for the parser to refuse them."""
+    ends = [
+        place + len(mark) for mark in (b"\r\n\r\n", b"\n\n") if (place := data.find(mark, 0, MAX_HEAD_BYTES + 4)) >= 0
+    ]
+    return min(ends, default=None)
+
+
+def _without_upgrade(head: bytes) -> bytes:
+    return UPGRADE.sub(b"\r\nx-upgrade:", head) if UPGRADE.search(head) else head

@@ -79,11 +79,14 @@ class RequestMiddleware:
                 scope["onepeace.endpoint"] = scope["path"]
                 await _answer(endpoint, Request(scope, exchange.receive), exchange)
         except asyncio.CancelledError:
-            if not watchdog.ended_it:
-                raise
+            verdict = watchdog.verdict
+            if not watchdog.ended_it:  # cancelled from outside: the server's grace period is over
+                if not self._runtime.lifecycle.draining:
+                    raise
+                verdict = NotReady("the service stopped before the answer was ready")
             task.uncancel()
-            if watchdog.verdict is not None:
-                response = problem_response(Request(scope, exchange.receive), watchdog.verdict)
+            if verdict is not None and not exchange.status:
+                response = problem_response(Request(scope, exchange.receive), verdict)
                 await response(scope, exchange.receive, exchange.send)
         finally:
             watchdog.stop()

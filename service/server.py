@@ -95,6 +95,8 @@ class DrainingServer(uvicorn.Server):
             return
         gc.collect()
         gc.freeze()  # what is loaded stays: the collector need not look at it again and again
+        if self._runtime.lifecycle.draining:
+            return
         base = "http://{}:{}".format(*self.servers[0].sockets[0].getsockname()[:2]) if self.servers else ""
         sys.stderr.write(TRY.format(base=base))
 
@@ -112,7 +114,6 @@ def serve(settings: Settings) -> int:
     level = settings.log_level
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     runtime = Runtime(settings)
-    listener = listen(settings.host, settings.port)
     app = build_app(runtime)
     config = uvicorn.Config(
         app,
@@ -129,7 +130,7 @@ def serve(settings: Settings) -> int:
     )
     server = DrainingServer(config, app, runtime)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(server, runtime, listener))
+        runner.run(_serve(server, runtime))
     if server.failure is not None:
         known = isinstance(server.failure, RepositoryError | ServiceError)
         logger.error("the models could not be loaded: %s", server.failure, exc_info=None if known else server.failure)
@@ -150,7 +151,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise SettingsError(f"{ENV_PREFIX}HOST, {ENV_PREFIX}PORT: can't listen on {host}:{port}: {error}") from error
 
 
-async def _serve(server: DrainingServer, runtime: Runtime, listener: socket.socket) -> None:
+async def _serve(server: DrainingServer, runtime: Runtime) -> None:
+    listener = listen(runtime.settings.host, runtime.settings.port)
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await serving

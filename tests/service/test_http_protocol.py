@@ -7,11 +7,13 @@ import socket
 import time
 
 import httpx
+import numpy as np
 import pytest
 
 from service import http_protocol
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
+from tests.service.media_files import encode_clip, encoded
 
 BODY = b'{"inputs": [{"text": "a cow"}]}'
 POST = b"POST /embed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -98,3 +100,66 @@ def test_a_half_sent_body_does_not_hold_up_the_end() -> None:
             server.process.wait(10)
             assert time.monotonic() - started < 5
         assert server.process.returncode == 0
+
+
+def send_pieces(server: LiveServer, *pieces: bytes) -> bytes:
+    """Send pieces as packets of their own and read until the server closes or is silent for a second."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.02)
+        connection.settimeout(1.0)
+        received = b""
+        try:
+            while chunk := connection.recv(65536):
+                received += chunk
+        except TimeoutError:
+            pass
+        return received
+
+
+LENGTH = b"Content-Length: %d\r\n\r\n" % len(BODY)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 60, 90, 120])
+def test_an_offer_to_upgrade_is_ignored_wherever_its_packets_end(server: LiveServer, cut: int) -> None:
+    request = POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\n" + LENGTH + BODY
+    assert send_pieces(server, request[:cut], request[cut:]).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_head_within_the_limit_may_come_in_pieces(server: LiveServer) -> None:
+    head = POST + b"X-Long: " + b"a" * 55_000 + b"\r\n" + LENGTH
+    pieces = [head[i : i + 8192] for i in range(0, len(head), 8192)]
+    assert send_pieces(server, *pieces, BODY).startswith(b"HTTP/1.1 200 ")
+
+
+def test_garbage_behind_a_request_does_not_take_its_answer(server: LiveServer) -> None:
+    received = send_pieces(server, POST + LENGTH + BODY + b"garbage\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 400 " in received
+
+
+def test_a_large_body_does_not_count_as_the_next_head(server: LiveServer) -> None:
+    body = b'{"inputs": [{"text": "' + b"cow " * 8000 + b'"}], "on_error":' + b" " * 60_000 + b'"fail"}'
+    first = POST + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    received = send_pieces(server, first + b"GET /health/live HT", b"TP/1.1\r\nHost: x\r\n\r\n")
+    assert received.count(b"HTTP/1.1 200 ") == 2
+
+
+def test_trailers_are_no_headers(server: LiveServer) -> None:
+    chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY
+    received = send_pieces(server, chunked + b"\r\n0\r\nContent-Type: text/plain\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_answer_that_the_grace_period_cuts_off_is_a_503() -> None:
+    silence = encoded(encode_clip(np.zeros(15 * 16_000, dtype=np.int16), form="FLAC"))
+    body = json.dumps({"inputs": [{"audio": silence}] * 256}).encode()  # seconds of work
+    with live_server(REPOSITORY, drain_s=0.0, grace_s=1, decode_threads=1, engine_threads=1) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            time.sleep(0.3)
+            server.terminate()
+            assert problem(connection.recv(65536), 503)["code"] == "not_ready"
+        server.process.wait(20)
