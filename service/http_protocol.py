@@ -161,10 +161,11 @@ def _too_large() -> HeadTooLarge:
 
 def _end_of_head(data: bytes) -> int | None:
     """Offset behind the empty line; bare line feeds count, for the parser to refuse them."""
-    ends = [
-        place + len(mark) for mark in (b"\r\n\r\n", b"\n\n") if (place := data.find(mark, 0, MAX_HEAD_BYTES + 4)) >= 0
-    ]
-    return min(ends, default=None)
+    for mark in (b"\r\n\r\n", b"\n\n"):
+        place = data.find(mark, 0, MAX_HEAD_BYTES + len(mark))
+        if place >= 0:
+            return place + len(mark)
+    return None
 
 
 def _without_upgrade(head: bytes) -> bytes:
