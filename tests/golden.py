@@ -8,6 +8,7 @@ import pytest
 
 SHARED = Path(__file__).parents[2] / "shared"
 GOLDEN = SHARED / "golden"
+GOLDEN_MEDIA = GOLDEN / "media"
 VOCABULARY = SHARED / "bpe"
 
 needs_golden = pytest.mark.skipif(

@@ -11,11 +11,9 @@ from tokenizers import Tokenizer, normalizers
 from export.standin.vocabulary import write_vocabulary
 from export.tokenizer import build_tokenizer
 from export.vocabulary import TokenizerError
+from tests.golden import GOLDEN, VOCABULARY, needs_golden
 from tests.reference.slow_bpe import PRE_TOKEN, SlowBpe
 
-SHARED = Path(__file__).parents[3] / "shared"
-GOLDEN = SHARED / "golden" / "end_to_end.json"
-RELEASED = SHARED / "bpe"
 PIECES = [
     *["Σ", "ΑΣ", "ς", "σ", "ΟΔΟΣ", "Σ'", "Α'Σ", "ΆΣ", "Σ́Α", "ʰΣ", "Σ.", "\xadΣ", "İ", "İ", "ı"],
     *["'s", "'S", "'t", "'T", "'re", "'RE", "'ve", "'Ve", "'m", "'M", "'ll", "'LL", "'d", "'D", "'", "''", "’s"],
@@ -97,9 +95,9 @@ def own_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bpe_dir(request: pytest.FixtureRequest, own_dir: Path) -> Path:
     if request.param == "own":
         return own_dir
-    if not RELEASED.is_dir():
+    if not VOCABULARY.is_dir():
         pytest.skip("the released vocabulary is not here (../shared/bpe)")
-    return RELEASED
+    return VOCABULARY
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +112,10 @@ def copied_dir(own_dir: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(own_dir, tmp_path / "bpe"))
 
 
+@needs_golden
 def test_golden_texts_have_the_reference_ids() -> None:
-    if not GOLDEN.is_file():
-        pytest.skip("the golden texts are not here (../shared/golden)")
-    tokenizer = build_tokenizer(RELEASED)
-    rows = json.loads(GOLDEN.read_text("utf-8"))["text"]
+    tokenizer = build_tokenizer(VOCABULARY)
+    rows = json.loads((GOLDEN / "end_to_end.json").read_text("utf-8"))["text"]
     assert rows
     assert [tokenizer.encode(row["text"]).ids for row in rows] == [row["tokens"] for row in rows]
 

@@ -1,7 +1,6 @@
 import io
 import struct
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ import soxr
 
 from service.errors import AudioTooLong, InputError, UnreadableAudio
 from service.media.audio import MAX_CHANNELS, MAX_SAMPLE_RATE_HZ, AudioSpec, decode_audio
+from tests.golden import GOLDEN_MEDIA, needs_golden
 from tests.service.media.mutations import mutate
 
 SPEC, MAX_SECONDS = AudioSpec(), 600.0
-GOLDEN = Path(__file__).parents[4] / "shared" / "golden" / "media"
 KINDS = [
     *(("WAV", subtype) for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW")),
     *(("WAVEX", subtype) for subtype in ("PCM_16", "FLOAT")),
@@ -244,9 +243,9 @@ def test_mutated_files_raise_nothing_but_input_errors(kind):
     assert not [detail for detail in details if "0x" in detail]
 
 
-@pytest.mark.skipif(not GOLDEN.is_dir(), reason="the golden media lie outside this repository")
+@needs_golden
 def test_golden_sounds_equal_the_formula():
-    files = [path for path in sorted(GOLDEN.iterdir()) if path.suffix in {".wav", ".flac", ".ogg", ".mp3"}]
+    files = [path for path in sorted(GOLDEN_MEDIA.iterdir()) if path.suffix in {".wav", ".flac", ".ogg", ".mp3"}]
     assert files
     for path in files:
         assert_equals_plain(path.read_bytes())

@@ -3,7 +3,6 @@ import struct
 import time
 import tracemalloc
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,10 @@ from PIL import Image, ImageOps
 from service.errors import ImageTooLarge, InputError, UnreadableImage
 from service.media.image import decode_image
 from service.media.jpeg import MAX_SCANS, scale_divisor
+from tests.golden import GOLDEN_MEDIA, needs_golden
 from tests.service.media.mutations import mutate
 
 SIZE, MAX_PIXELS = 48, 50_000_000
-GOLDEN = Path(__file__).parents[4] / "shared" / "golden" / "media"
 TEXT_FORMATS = "JPEG, PNG, WebP, GIF, BMP and TIFF are accepted"
 
 
@@ -341,10 +340,12 @@ def test_mutated_files_raise_nothing_but_input_errors(kind):
     assert not [detail for detail in details if "0x" in detail]
 
 
-@pytest.mark.skipif(not GOLDEN.is_dir(), reason="the golden media lie outside this repository")
+@needs_golden
 @pytest.mark.parametrize("size", [64, 256])
 def test_golden_pictures_give_pillows_pixels(size):
-    files = [path for path in sorted(GOLDEN.iterdir()) if path.suffix in {".jpg", ".png", ".gif", ".bmp", ".webp"}]
+    files = [
+        path for path in sorted(GOLDEN_MEDIA.iterdir()) if path.suffix in {".jpg", ".png", ".gif", ".bmp", ".webp"}
+    ]
     assert files
     for path in files:
         assert difference(path.read_bytes(), size) <= 1, path.name
