@@ -1,0 +1,1 @@
+"""Training and fine-tuning: data made here, the paper's objectives, runs that resume."""

@@ -1,0 +1,1 @@
+"""Data: concepts, pictures and sounds made here, and loaders for anybody's own."""
