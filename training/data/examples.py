@@ -1,0 +1,117 @@
+"""Examples as the model takes them, decoded by the server's own preprocessing: training sees what serving sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import soundfile
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from export.one_peace.config import ModelConfig
+from service.errors import InputError
+from service.media.audio import AudioSpec, decode_audio
+from service.media.image import DecodedImage, decode_image
+from training.data.table import Row, TableError, read_table, rows_of_folders
+
+Media = Literal["image", "audio"]
+MAX_PIXELS, MAX_SECONDS = 200_000_000, 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One text with one picture or one sound, never with both; `target` is a box or a class.
+
+    `tokens` int64 [n]. `pixels` uint8 [3, S, S]. `waveform` float32 [T], 16 kHz, normalised.
+    `target`: float32 [4] fractions of width and height, or int64 [] of a class.
+    """
+
+    tokens: Tensor
+    pixels: Tensor | None = None
+    waveform: Tensor | None = None
+    target: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """How examples are read. `min_scale`: area of a random crop of a picture, as a share; 1.0 crops nothing.
+
+    `max_seconds`: a longer clip is cut, at a random place when `augment` is on.
+    """
+
+    media: Media
+    target: Literal["none", "region", "label"] = "none"
+    min_scale: float = 1.0
+    max_seconds: float = 15.0
+    augment: bool = True
+    labels: tuple[str, ...] = ()
+
+
+class ExampleSet(Dataset[Example]):
+    """Rows of one or several tables (or folders of classes), decoded when asked for."""
+
+    def __init__(self, paths: list[Path], tokenizer: Tokenizer, config: ModelConfig, options: DataOptions) -> None:
+        self.rows = [row for path in paths for row in (rows_of_folders(path) if path.is_dir() else read_table(path))]
+        self._tokenizer, self._config, self._options = tokenizer, config, options
+        self._classes = {label: number for number, label in enumerate(options.labels)}
+        self.seed = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Example:
+        """Example `index`; random choices follow from the set's seed, the epoch in `index`'s high part, and the place.
+
+        Args:
+            index: epoch × number of rows + row.
+
+        Raises:
+            TableError: the file can't be decoded, or its target can't be used.
+        """
+        row = self.rows[index % len(self)]
+        generator = np.random.default_rng([self.seed, index])
+        tokens = torch.tensor(self._tokenizer.encode(row.text).ids)
+        try:
+            data = row.path.read_bytes()
+            if self._options.media == "audio":
+                return Example(tokens, waveform=self._waveform(data, generator), target=self._target(row))
+            image = decode_image(data, size=self._decoded_side(), max_pixels=MAX_PIXELS)
+            return Example(tokens, pixels=self._crop(image, generator), target=self._target(row, image))
+        except (OSError, InputError, ValueError, KeyError) as error:
+            raise TableError(f"{row.path} (example {row.id!r}): {error}") from error
+
+    def durations_s(self) -> np.ndarray:
+        """Length of every clip in seconds, float32 [rows], read from the headers; ones for pictures."""
+        if self._options.media == "image":
+            return np.ones(len(self), dtype=np.float32)
+        limit = self._options.max_seconds
+        return np.array([min(soundfile.info(row.path).duration, limit) for row in self.rows], dtype=np.float32)
+
+    def _decoded_side(self) -> int:
+        size = self._config.image.image_size
+        return round(size / self._options.min_scale**0.5) if self._options.augment else size
+
+    def _crop(self, image: DecodedImage, generator: np.random.Generator) -> Tensor:
+        size, pixels = self._config.image.image_size, image.pixels
+        top, left = (int(generator.integers(side - size + 1)) for side in pixels.shape[1:])
+        return torch.from_numpy(np.ascontiguousarray(pixels[:, top : top + size, left : left + size]))
+
+    def _waveform(self, data: bytes, generator: np.random.Generator) -> Tensor:
+        longest = MAX_SECONDS if self._options.augment else self._options.max_seconds
+        waveform = decode_audio(data, spec=AudioSpec(max_s=longest), max_seconds=MAX_SECONDS).waveform
+        room = len(waveform) - int(self._options.max_seconds * AudioSpec().sample_rate_hz)
+        start = int(generator.integers(room + 1)) if room > 0 else 0
+        return torch.from_numpy(np.ascontiguousarray(waveform[start : len(waveform) - max(room, 0) + start]))
+
+    def _target(self, row: Row, image: DecodedImage | None = None) -> Tensor | None:
+        if self._options.target == "label":
+            return torch.tensor(self._classes[row.label])
+        if self._options.target == "region" and image is not None:
+            size = (image.width, image.height) * 2
+            return torch.tensor([edge / side for edge, side in zip(row.region(), size, strict=True)])
+        return None
