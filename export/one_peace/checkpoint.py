@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from export.one_peace.config import Modality, ModelConfig
 from export.one_peace.model import ClassifyModel, EmbeddingModel
-from export.one_peace.released_config import parse_config
+from export.one_peace.released_config import parse_config, released_config
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -148,6 +148,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     state = _complete_tables(state, config)
     _check_keys(path, state, config)
     return Checkpoint(path, config, state)
+
+
+def write_checkpoint(path: Path, config: ModelConfig, state: Mapping[str, Tensor]) -> None:
+    """Write a checkpoint in the released format, all of it or nothing; `state` holds released names."""
+    staged = path.with_name(path.name + ".part")
+    torch.save({"args": None, "cfg": released_config(config), "model": dict(state)}, staged)
+    staged.replace(path)
 
 
 def released_name(name: str) -> str:

@@ -6,15 +6,13 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from export.one_peace.checkpoint import released_name
+from export.one_peace.checkpoint import released_name, write_checkpoint
 from export.one_peace.config import (
     HEAD_MODALITIES,
-    AdapterConfig,
     AudioConfig,
     EncoderConfig,
     HeadConfig,
@@ -23,7 +21,6 @@ from export.one_peace.config import (
     TextConfig,
 )
 from export.one_peace.model import ClassifyModel, EmbeddingModel
-from export.one_peace.released_config import CLASSIFY_KIND, EMBEDDING_KIND
 
 # (kernel, stride) of the seven waveform convolutions of the released models
 RELEASED_STRIDES = ((10, 5), (3, 2), (3, 2), (3, 2), (3, 2), (2, 2), (2, 2))
@@ -89,78 +86,8 @@ def write_random_checkpoint(
 ) -> dict[str, Tensor]:
     """Write a random checkpoint to `path` and return its weights under their released names."""
     state = random_state(config, seed, dtype, factor)
-    torch.save({"args": None, "cfg": released_config(config), "model": state}, path)
+    write_checkpoint(path, config, state)
     return state
-
-
-def released_config(config: ModelConfig) -> dict[str, Any]:
-    """The `cfg` of a released file for `config`, as far as inference reads it."""
-    head = config.head
-    model = {
-        "_name": EMBEDDING_KIND if head is None else CLASSIFY_KIND,
-        "encoder": {**_adapter_settings(config), **_encoder_settings(config.encoder)},
-        "copy_rel_pos_table": config.table_per_layer,
-        "head_scale_ratio": 2 if head is None else head.scale_ratio,
-        "use_pooler": head is not None and head.use_pooler,
-        "attn_pooling": head is None or head.attention_pooling,
-        "use_image_features": head is not None and head.use_image_features,
-    }
-    task = {
-        "head_type": next(kind for kind, modalities in HEAD_MODALITIES.items() if modalities == config.modalities),
-        "patch_image_size": config.image.image_size,
-        "num_classes": None if head is None else head.num_classes,
-        "use_two_images": head is not None and head.use_two_images,
-        "max_src_length": config.max_text_tokens,
-        "max_duration": config.audio.max_duration_s,
-    }
-    return {"model": model, "task": task}
-
-
-def _adapter_settings(config: ModelConfig) -> dict[str, dict[str, Any]]:
-    image, audio = config.image, config.audio
-    return {
-        "text_adapter": _adapter_flags(config.text),
-        "image_adapter": {
-            "rel_bucket_size": image.relative_bucket_size,
-            "vision_encoder_type": image.stem,
-            **_adapter_flags(image),
-        },
-        "audio_adapter": {
-            "feature_encoder_spec": str(list(audio.feature_layers)),
-            "abs_pos_type": "conv",
-            "conv_pos_depth": audio.position_depth,
-            "conv_pos_width": audio.position_width,
-            "conv_pos_groups": audio.position_groups,
-            "conv_pos_pre_ln": False,
-            "conv_bias": audio.conv_bias,
-            **_adapter_flags(audio),
-        },
-    }
-
-
-def _adapter_flags(config: AdapterConfig) -> dict[str, Any]:
-    return {
-        "bucket_size": config.bucket_size,
-        "layernorm_embedding": config.layernorm_embedding,
-        "add_type_embedding": config.add_type_embedding,
-        "use_attn_bias": config.use_attn_bias,
-    }
-
-
-def _encoder_settings(encoder: EncoderConfig) -> dict[str, Any]:
-    return {
-        "embed_dim": encoder.dim,
-        "ffn_embed_dim": encoder.ffn_dim,
-        "layers": encoder.layers,
-        "attention_heads": encoder.heads,
-        "normalize_before": True,
-        "activation_fn": "gelu",
-        "scale_heads": encoder.scale_heads,
-        "magneto_scale_attn": encoder.norm_before_output,
-        "scale_attn": encoder.norm_after_output,
-        "scale_fc": encoder.norm_in_ffn,
-        "use_layer_scale": encoder.layer_scale,
-    }
 
 
 def with_options(config: ModelConfig, **options: bool) -> ModelConfig:

@@ -9,7 +9,8 @@ import torch
 
 from export.one_peace.checkpoint import CheckpointError, load_checkpoint
 from export.one_peace.config import HeadConfig
-from export.one_peace.random_checkpoint import random_config, random_state, released_config
+from export.one_peace.random_checkpoint import random_config, random_state
+from export.one_peace.released_config import released_config
 
 CONFIG = random_config()
 VL = random_config(head_type="vl", head=HeadConfig(3))

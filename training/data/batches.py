@@ -92,6 +92,9 @@ class BatchPlan(Sampler[list[int]]):
         generator = np.random.default_rng([self._seed, number])
         rows = generator.permutation(len(self._lengths))[: self.batches_per_epoch * self._batch_size]
         group = GROUPED_BATCHES * self._batch_size
-        ordered = [part[np.argsort(self._lengths[part], kind="stable")] for part in np.split(rows, range(group, len(rows), group))]
+        ordered = [
+            part[np.argsort(self._lengths[part], kind="stable")]
+            for part in np.split(rows, range(group, len(rows), group))
+        ]
         batches = np.concatenate(ordered).reshape(-1, self._batch_size)
         return list(batches[generator.permutation(len(batches))])

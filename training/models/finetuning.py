@@ -49,4 +49,3 @@ def _present(part: Tensor | None) -> Tensor:
     if part is None:
         raise ValueError("the batch lacks an input of this task")
     return part
-

@@ -73,9 +73,7 @@ def initialize_filterbank(convolution: nn.Conv1d) -> None:
     hertz = 700 * (10 ** (mel / 2595) - 1)
     time_s = (torch.arange(width) - (width - 1) / 2) / SAMPLE_RATE_HZ
     window = torch.hann_window(width, periodic=False)
-    phases = [
-        torch.cos(2 * math.pi * hertz[:, None] * time_s + quarter * math.pi / 2) * window for quarter in range(4)
-    ]
+    phases = [torch.cos(2 * math.pi * hertz[:, None] * time_s + quarter * math.pi / 2) * window for quarter in range(4)]
     filters = torch.cat(phases)  # [4 · count, width]
     with torch.no_grad():
         convolution.weight[: len(filters), 0] = filters / filters.norm(dim=1, keepdim=True)

@@ -49,7 +49,8 @@ class PretrainingModel(nn.Module):
         sequences = self._adapt(batch)
         features = {m: self.embedder.encoder({m: sequence})[m] for m, sequence in sequences.items()}
         vectors = {
-            m: nn.functional.normalize(self.embedder.projections[m](x[:, 0]).float(), dim=1) for m, x in features.items()
+            m: nn.functional.normalize(self.embedder.projections[m](x[:, 0]).float(), dim=1)
+            for m, x in features.items()
         }
         scale = self.embedder.logit_scale.clamp(0, MAX_LOGIT_SCALE).exp()
         losses = {"contrast": contrastive_loss(vectors["text"], vectors[self.other], scale)}

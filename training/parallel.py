@@ -1,0 +1,58 @@
+"""How a model is spread over processes: copies (DDP) or shards (FSDP), and its whole weights brought back together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from export.one_peace.encoder import EncoderLayer
+from training.configuration import RunSettings
+from training.distributed import world_size
+
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+_TAKE_WHOLE = StateDictOptions(full_state_dict=True)
+
+
+def spread(model: nn.Module, settings: RunSettings, device: torch.device) -> nn.Module:
+    """The model as its forward pass must be called: checkpointed, sharded or copied as the settings say."""
+    model.to(device)
+    if settings.activation_checkpointing:
+        apply_activation_checkpointing(model, check_fn=lambda module: isinstance(module, EncoderLayer))
+    if settings.parallel == "fsdp":
+        for module in list(model.modules()):
+            if isinstance(module, EncoderLayer):
+                fully_shard(module)
+        return fully_shard(model)
+    if world_size() == 1:
+        return model
+    return DistributedDataParallel(model, find_unused_parameters=True)
+
+
+def whole_model(model: nn.Module) -> dict[str, Tensor]:
+    """All weights on the CPU, by the plain model's names; every process must ask."""
+    state: dict[str, Any] = get_model_state_dict(model, options=_WHOLE)
+    return state
+
+
+def whole_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """The optimiser's state on the CPU, by parameter names; every process must ask."""
+    state: dict[str, Any] = get_optimizer_state_dict(model, optimizer, options=_WHOLE)
+    return state
+
+
+def take_whole(model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Put back what `whole_model` and `whole_optimizer` gave, under `model` and `optimizer`."""
+    set_model_state_dict(model, state["model"], options=_TAKE_WHOLE)
+    set_optimizer_state_dict(model, optimizer, state["optimizer"], options=_TAKE_WHOLE)
