@@ -16,7 +16,7 @@ from training.data.splits import Split, share
 
 SIDE_PX = 160
 _SMALL_PX = 40
-_ENOUGH = 115.0  # difference between a thing's colour and its background, of 0 to 441
+_ENOUGH = 105.0  # difference between a thing's colour and its background, of 0 to 441
 
 Floats = NDArray[np.float32]
 Rgb = tuple[float, float, float]
@@ -160,9 +160,10 @@ def choose_palette(colours: Sequence[Rgb], split: Split, generator: np.random.Ge
 
 @cache
 def _differences(colour: Rgb, split: Split) -> NDArray[np.float64]:
-    """How far each palette's nearer colour is from this one."""
-    pairs = np.array([(palette.first, palette.second) for palette in palettes(split)])
-    nearer: NDArray[np.float64] = np.linalg.norm(pairs - np.array(colour), axis=2).min(axis=1)
+    """How far each palette is from this colour and its shaded parts: the least difference."""
+    pairs = np.array([(palette.first, palette.second) for palette in palettes(split)])[:, :, None]
+    shades = np.array(colour) * np.array([[1.0], [0.6]])
+    nearer: NDArray[np.float64] = np.linalg.norm(pairs - shades, axis=3).min(axis=(1, 2))
     return nearer
 
 

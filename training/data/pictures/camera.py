@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 JPEG_QUALITIES = (55, 95)
@@ -16,13 +16,19 @@ def photograph(image: Image.Image, max_hue_degrees: float, generator: np.random.
     shifted = image.convert("RGB", _shift(max_hue_degrees, generator))
     sigma = generator.uniform(-0.6, 0.8)
     if sigma > 0.2:
-        shifted = shifted.filter(ImageFilter.GaussianBlur(sigma))
+        shifted = shifted.filter(_blur(sigma))
     strength = int(generator.integers(0, 9))
     if strength == 0:
         return shifted
-    pixels = np.asarray(shifted).astype(np.int16)
-    pixels += generator.integers(-strength, strength + 1, pixels.shape, np.int8)
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    noise = generator.integers(0, 2 * strength + 1, (shifted.height, shifted.width, 3), np.uint8)
+    return ImageChops.add(shifted, Image.fromarray(noise), offset=-strength)
+
+
+def _blur(sigma: float) -> ImageFilter.Kernel:
+    """A Gaussian cut to 3 × 3, enough for a sigma below 0.8 px and faster than Pillow's own."""
+    near = float(np.exp(-0.5 / sigma**2))
+    corner = near * near
+    return ImageFilter.Kernel((3, 3), (corner, near, corner, near, 1.0, near, corner, near, corner))
 
 
 def _shift(max_hue_degrees: float, generator: np.random.Generator) -> tuple[float, ...]:

@@ -10,13 +10,11 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from training.data.concepts import Concept
-from training.data.pictures.glyphs import OPAQUE, Form, glyph_form
+from training.data.pictures.glyphs import Form, glyph_form
 from training.data.pictures.shapes import shape_form
 from training.data.pictures.variation import Cut
 
 Colour = tuple[int, int, int]
-
-_OPAQUE_TABLE = [255 if alpha >= OPAQUE else 0 for alpha in range(256)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """`image` RGBA; `opaque` L, 255 where the thing is, else 0; both cropped to the box around what is opaque."""
+    """`image` RGBA; `opaque` mode "1", set where the thing is; both cropped to the box around what is opaque."""
 
     image: Image.Image
     opaque: Image.Image
@@ -53,13 +51,16 @@ def make_stamp(form: Form, colour: Colour | None, pose: Pose, cut: Cut) -> Stamp
     scaled = tuple(value * part for value in coefficients)
     posed = source.transform(size, Image.Transform.AFFINE, scaled, Image.Resampling.BILINEAR)
     if colour is None:
-        body = posed.convert("RGBA").point(_tint_table(cut.tint))
+        body = posed.convert("RGBA")
+        body = ImageChops.multiply(body, Image.new("RGBA", size, (*cut.tint, 255)))
     else:
         tone, alpha = posed.convert("LA").split()
-        body = Image.merge("RGBA", (*(tone.point(table) for table in _colour_tables(colour)), alpha))
+        tone.putpalette(_palette(colour))
+        body = tone.convert("RGBA")
+        body.putalpha(alpha)
     if cut.outline_px:
         body = _outlined(body, cut)
-    opaque = body.getchannel("A").point(_OPAQUE_TABLE)
+    opaque = body.getchannel("A").convert("1", dither=Image.Dither.NONE)  # white from 128 on
     box = opaque.getbbox()
     return Stamp(body.crop(box), opaque.crop(box))
 
@@ -97,19 +98,9 @@ def _outlined(body: Image.Image, cut: Cut) -> Image.Image:
 
 
 @cache
-def _tint_table(tint: tuple[float, float, float]) -> list[int]:
-    levels = np.arange(256)
-    table = [np.minimum(levels * factor, 255) for factor in (*tint, 1.0)]
-    return np.concatenate(table).astype(int).tolist()
-
-
-@cache
-def _colour_tables(colour: Colour) -> tuple[list[int], ...]:
-    """For each of red, green and blue, its value at every brightness: darker parts dark, the brightest whitish."""
-    tone = np.arange(256) / 255
+def _palette(colour: Colour) -> bytes:
+    """Red, green and blue at each of 256 brightnesses: darker parts dark, the brightest whitish."""
+    tone = np.linspace(0, 1, 256)[:, None]
+    body = np.array(colour) * (0.45 + 0.55 * tone / 0.7).clip(0, 1)
     shine = 0.45 * ((tone - 0.86) / 0.14).clip(0, 1)
-    tables = []
-    for channel in colour:
-        body = channel * (0.4 + 0.6 * tone / 0.86).clip(0, 1)
-        tables.append((body + (255 - body) * shine).round().astype(int).tolist())
-    return tuple(tables)
+    return (body + (255 - body) * shine).round().astype(np.uint8).tobytes()

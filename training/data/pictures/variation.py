@@ -24,14 +24,14 @@ class Cut:
     """How a thing is drawn.
 
     `stretch` is width over height against the original; `shear` the sideways shift per height; `outline_px` 0 to 2;
-    `outline` an sRGB colour; `tint` a factor for each of red, green and blue.
+    `outline` an sRGB colour; `tint` what is left of red, green and blue, of 255.
     """
 
     stretch: float
     shear: float
     outline_px: int
     outline: tuple[int, int, int]
-    tint: tuple[float, float, float]
+    tint: tuple[int, int, int]
 
 
 _OUTLINES = ((25, 25, 30), (250, 250, 245), (60, 45, 40))
@@ -43,7 +43,7 @@ def _cut(row: int) -> Cut:
         shear=spread(row, 1, -0.18, 0.18),
         outline_px=(0, 1, 0, 2, 0)[row % 5],
         outline=_OUTLINES[row % 7 % 3],
-        tint=(spread(row, 2, 0.88, 1.06), spread(row, 3, 0.88, 1.06), spread(row, 4, 0.88, 1.06)),
+        tint=(int(spread(row, 2, 214, 256)), int(spread(row, 3, 214, 256)), int(spread(row, 4, 214, 256))),
     )
 
 
