@@ -1,0 +1,106 @@
+"""A thing posed and coloured, ready to be put on a background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from math import ceil, radians
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from training.data.concepts import Concept
+from training.data.pictures.glyphs import Form, glyph_form
+from training.data.pictures.shapes import shape_form
+from training.data.pictures.variation import Cut
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """`size_px` is the longer side of the box around the thing; `degrees` turn it."""
+
+    size_px: float
+    degrees: float
+    mirrored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """`image` RGBA; `opaque` mode "1", set where the thing is; both cropped to the box around what is opaque."""
+
+    image: Image.Image
+    opaque: Image.Image
+
+
+def forms_of(concept: Concept) -> tuple[Form, ...]:
+    """All forms of a thing or shape."""
+    if not concept.glyphs:
+        return (shape_form(concept.name),)
+    return tuple(glyph_form(glyph) for glyph in concept.glyphs)
+
+
+def make_stamp(form: Form, colour: Colour | None, pose: Pose, cut: Cut) -> Stamp:
+    """Pose a form; with a colour, tint it in that colour and keep its shading."""
+    factor, size, coefficients = _mapping(form, pose, cut)
+    levels = form.levels if colour is None else form.tones
+    level = 0 if factor > 0.5 else 1 if factor > 0.25 else 2
+    source = levels[level]
+    part = source.width / form.levels[0].width
+    scaled = tuple(value * part for value in coefficients)
+    posed = source.transform(size, Image.Transform.AFFINE, scaled, Image.Resampling.BILINEAR)
+    if colour is None:
+        body = posed.convert("RGBA")
+        body = ImageChops.multiply(body, Image.new("RGBA", size, (*cut.tint, 255)))
+    else:
+        tone, alpha = posed.convert("LA").split()
+        tone.putpalette(_palette(colour))
+        body = tone.convert("RGBA")
+        body.putalpha(alpha)
+    if cut.outline_px:
+        body = _outlined(body, cut)
+    opaque = body.getchannel("A").convert("1", dither=Image.Dither.NONE)  # white from 128 on
+    box = opaque.getbbox()
+    return Stamp(body.crop(box), opaque.crop(box))
+
+
+def _mapping(form: Form, pose: Pose, cut: Cut) -> tuple[float, tuple[int, int], tuple[float, ...]]:
+    """Scale against the full size, the posed size in pixels, and the affine map from it back to full-size pixels."""
+    cosine, sine = np.cos(radians(pose.degrees)), np.sin(radians(pose.degrees))
+    side = cut.stretch**0.5
+    flip = -1.0 if pose.mirrored else 1.0
+    matrix = np.array([[cosine, -sine], [sine, cosine]]) @ np.array([[flip * side, cut.shear], [0.0, 1 / side]])
+    reach = form.hull @ matrix.T
+    low, high = reach.min(axis=0), reach.max(axis=0)
+    scale = float((pose.size_px - 2 * cut.outline_px) / (high - low).max())
+    margin = 2 + cut.outline_px
+    width, height = (ceil(extent * scale) + 2 * margin for extent in (high - low))
+    back = np.linalg.inv(matrix * scale)
+    middle = np.array(form.levels[0].size) / 2
+    shift = middle + back @ (low * scale - margin)
+    coefficients = (*back[0].tolist(), float(shift[0]), *back[1].tolist(), float(shift[1]))
+    return scale, (width, height), coefficients
+
+
+def _outlined(body: Image.Image, cut: Cut) -> Image.Image:
+    """The body with a line around it, `outline_px` wide."""
+    alpha = body.getchannel("A")
+    around = alpha
+    for across in (-cut.outline_px, 0, cut.outline_px):
+        for down in (-cut.outline_px, 0, cut.outline_px):
+            if across or down:
+                around = ImageChops.lighter(around, ImageChops.offset(alpha, across, down))
+    line = Image.new("RGBA", body.size, cut.outline)
+    line.putalpha(around)
+    line.alpha_composite(body)
+    return line
+
+
+@cache
+def _palette(colour: Colour) -> bytes:
+    """Red, green and blue at each of 256 brightnesses: darker parts dark, the brightest whitish."""
+    tone = np.linspace(0, 1, 256)[:, None]
+    body = np.array(colour) * (0.45 + 0.55 * tone / 0.7).clip(0, 1)
+    shine = 0.45 * ((tone - 0.86) / 0.14).clip(0, 1)
+    return (body + (255 - body) * shine).round().astype(np.uint8).tobytes()
