@@ -1,0 +1,30 @@
+"""`python -m training.data FOLDER`: make the corpus, and the vocabulary beside it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from export.standin.vocabulary import write_vocabulary
+from training.data.corpus import corpus_sizes, make_corpus
+
+
+def main() -> int:
+    """Make the corpus; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m training.data", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--train-share", type=float, default=1.0, help="share of the training examples to make")
+    parser.add_argument("--held-out-share", type=float, default=1.0, help="the same of validation and test")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    write_vocabulary(args.folder / "bpe")
+    make_corpus(args.folder, args.seed, corpus_sizes(args.train_share, args.held_out_share), args.workers)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
