@@ -72,7 +72,9 @@ def arrange(cast: tuple[Role, ...], split: Split, generator: np.random.Generator
     placements: list[Placement] = []
     boxes = np.empty((0, 4))
     for role in cast:
-        size = generator.uniform(_SMALLEST, _LARGEST[len(cast)]) * SIDE_PX
+        # Small and large come more often than middling, so that some are clearly the smallest or the largest.
+        part = 0.5 - 0.5 * np.cos(np.pi * generator.random())
+        size = float(_SMALLEST + part * (_LARGEST[len(cast)] - _SMALLEST)) * SIDE_PX
         cut = own_cuts[int(generator.integers(len(own_cuts)))]
         colour = None if role.colour is None else table.colours[role.colour]
         stamp = make_stamp(role.form, colour, draw_pose(size, generator), cut)

@@ -7,6 +7,7 @@ from functools import cache
 from math import ceil, radians
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from training.data.concepts import Concept
@@ -103,4 +104,5 @@ def _palette(colour: Colour) -> bytes:
     tone = np.linspace(0, 1, 256)[:, None]
     body = np.array(colour) * (0.45 + 0.55 * tone / 0.7).clip(0, 1)
     shine = 0.45 * ((tone - 0.86) / 0.14).clip(0, 1)
-    return (body + (255 - body) * shine).round().astype(np.uint8).tobytes()
+    shining: NDArray[np.float64] = body + (255 - body) * shine
+    return shining.round().astype(np.uint8).tobytes()
