@@ -34,11 +34,8 @@ def test_same_arguments_give_the_same_bytes(make, split):
 
 @needs_font
 def test_seed_split_and_number_each_make_another_picture():
-    made = [
-        make_picture(*key).image.tobytes()
-        for key in [(0, "train", 0), (1, "train", 0), (0, "test", 0), (0, "train", 69)]
-    ]
-    assert len(set(made)) == 4
+    keys = [(0, "train", 0), (1, "train", 0), (0, "test", 0), (0, "train", 69)]
+    assert len({make_picture(*key).image.tobytes() for key in keys}) == 4
 
 
 @pytest.mark.parametrize("table", [cuts, palettes, patterns, marks])
@@ -68,7 +65,13 @@ def test_every_glyph_renders(concept):
         pixels = np.asarray(form.levels[0].convert("RGBA"))
         seen = pixels[pixels[..., 3] >= glyphs.OPAQUE][:, :3]
         assert len(seen) > 1500
-        assert len(np.unique(seen, axis=0)) > 8
+        assert seen.max() > 60
+
+
+@needs_font
+def test_no_two_glyphs_look_alike():
+    glyph_forms = [form for concept in TABLE.things for form in forms_of(concept)]
+    assert len({form.levels[0].tobytes() for form in glyph_forms}) == len(glyph_forms)
 
 
 @needs_font
@@ -104,9 +107,8 @@ def test_a_stamp_has_the_size_of_its_pose(split):
 @needs_font
 def test_coloured_pictures_show_every_pair_once():
     count = len(TABLE.things) * len(TABLE.colours)
-    pairs = [
-        (made.label, made.colour) for made in (make_coloured_picture(0, "test", number) for number in range(count))
-    ]
+    made = [make_coloured_picture(0, "test", number) for number in range(count)]
+    pairs = [(picture.label, picture.colour) for picture in made]
     assert set(pairs) == {(thing.name, colour) for thing in TABLE.things for colour in TABLE.colours}
     again = make_coloured_picture(0, "test", count)
     assert (again.label, again.colour) == pairs[0]
@@ -133,15 +135,8 @@ def test_captions_are_good_english():
     texts += [write_caption("coloured", concepts["rain"], "red", generator) for _ in range(60)]
     texts += [write_caption("coloured", concepts["cow"], "orange", generator) for _ in range(60)]
     texts += [write_caption("picture", concepts["scissors"], None, generator) for _ in range(60)]
-    wrong = (
-        "a orange",
-        "an orange scissors",
-        "an orange shears",
-        "a red rain",
-        "there is scissors",
-        "this is scissors",
-    )
-    assert not [text for text in texts if any(piece in text for piece in wrong)]
+    wrong = ("a orange", "an orange scissors", "an orange shears", "there is scissors", "this is scissors")
+    assert not [text for text in texts if any(piece in text for piece in wrong) or text.endswith("a red rain")]
     assert "an orange cow" in texts
 
 
