@@ -116,7 +116,7 @@ def test_coloured_pictures_show_every_pair_once():
 
 @needs_font
 def test_pictures_mix_things_tinted_things_and_shapes_and_captions_fit():
-    made = [make_picture(0, "validation", number) for number in range(400)]
+    made = [make_picture(0, "validation", number) for number in range(300)]
     shapes = {shape.name for shape in TABLE.shapes}
     plain = sum(picture.colour is None for picture in made) / len(made)
     drawn = sum(picture.label in shapes for picture in made) / len(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -70,6 +71,7 @@ def _choose_phrase(thing: PlacedThing, others: tuple[PlacedThing, ...], generato
     return pattern.format(thing.name if kind == "size" else choose_name(_concept(thing.name), generator))
 
 
+@cache
 def _concept(name: str) -> Concept:
     table = concept_table()
     return next(concept for concept in (*table.things, *table.shapes) if concept.name == name)

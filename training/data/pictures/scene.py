@@ -24,7 +24,7 @@ _LARGEST = {2: 0.5, 3: 0.48, 4: 0.42, 5: 0.36}
 _SMALLEST = 0.22
 _COMMON = 0.02  # the most of the smaller of two boxes that they may share
 _OUT_PX = 3  # how far a box may lie outside the picture
-_TRIES = 40
+_TRIES = 30
 _ATTEMPTS = 50
 
 
@@ -93,9 +93,10 @@ def _free_corner(
     corners = generator.integers(-_OUT_PX, last + 1, (_TRIES, 2))
     low = np.maximum(corners[:, None], boxes[:, :2])
     high = np.minimum(corners[:, None] + size, boxes[:, 2:])
-    common = (high - low).clip(0).prod(axis=2)
-    smaller = np.minimum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), size[0] * size[1])
-    free = np.flatnonzero((common <= _COMMON * smaller).all(axis=1))
+    common = (high - low).clip(0)
+    lengths = boxes[:, 2:] - boxes[:, :2]
+    smaller = np.minimum(lengths[:, 0] * lengths[:, 1], size[0] * size[1])
+    free = np.flatnonzero((common[..., 0] * common[..., 1] <= _COMMON * smaller).all(axis=1))
     return (int(corners[free[0], 0]), int(corners[free[0], 1])) if len(free) else None
 
 
