@@ -22,8 +22,8 @@ from training.data.splits import Split, example_generator
 # Largest longer side of a thing, of the picture's side, by how many things there are; the smallest is 0.22.
 _LARGEST = {2: 0.5, 3: 0.48, 4: 0.42, 5: 0.36}
 _SMALLEST = 0.22
-_COMMON = 0.02  # the most of the smaller of two boxes that they may share
-_OUT_PX = 3  # how far a box may lie outside the picture
+_COMMON = 0.01  # the most of the smaller of two boxes that they may share
+_OUT_PX = 1  # how far a box may lie outside the picture
 _TRIES = 30
 _ATTEMPTS = 50
 
