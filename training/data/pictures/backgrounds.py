@@ -63,7 +63,8 @@ def _plain(pattern: Pattern, generator: np.random.Generator) -> Floats:  # noqa:
 
 def _gradient(pattern: Pattern, generator: np.random.Generator) -> Floats:
     along = (_ACROSS - 0.5) * np.cos(pattern.angle) + (_DOWN - 0.5) * np.sin(pattern.angle)
-    return along * generator.uniform(0.6, 1.2) + 0.5
+    slope: Floats = along * generator.uniform(0.6, 1.2) + 0.5
+    return slope
 
 
 def _glow(pattern: Pattern, generator: np.random.Generator) -> Floats:
@@ -95,7 +96,8 @@ def _grid(pattern: Pattern, generator: np.random.Generator) -> Floats:
 
 def _horizon(pattern: Pattern, generator: np.random.Generator) -> Floats:
     slope = 0.2 * np.sin(pattern.angle)
-    return (_DOWN - generator.uniform(0.35, 0.75) + slope * (_ACROSS - 0.5)) * 25 + 0.5
+    below: Floats = _DOWN - generator.uniform(0.35, 0.75) + slope * (_ACROSS - 0.5)
+    return below * 25 + 0.5
 
 
 def _paper(pattern: Pattern, generator: np.random.Generator) -> Floats:

@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 JPEG_QUALITIES = (55, 95)
+_NOISE_LEVELS = (1, 4, 8, 16)  # powers of two: how many values of noise there are
 
 
 def photograph(image: Image.Image, max_hue_degrees: float, generator: np.random.Generator) -> Image.Image:
@@ -17,11 +18,12 @@ def photograph(image: Image.Image, max_hue_degrees: float, generator: np.random.
     sigma = generator.uniform(-0.6, 0.8)
     if sigma > 0.2:
         shifted = shifted.filter(_blur(sigma))
-    strength = int(generator.integers(0, 9))
-    if strength == 0:
+    levels = _NOISE_LEVELS[int(generator.integers(len(_NOISE_LEVELS)))]
+    if levels == 1:
         return shifted
-    noise = generator.integers(0, 2 * strength + 1, (shifted.height, shifted.width, 3), np.uint8)
-    return ImageChops.add(shifted, Image.fromarray(noise), offset=-strength)
+    noise = np.frombuffer(generator.bytes(3 * shifted.width * shifted.height), np.uint8) & np.uint8(levels - 1)
+    noise_image = Image.fromarray(noise.reshape(shifted.height, shifted.width, 3))
+    return ImageChops.add(shifted, noise_image, offset=-levels // 2)
 
 
 def _blur(sigma: float) -> ImageFilter.Kernel:
@@ -33,9 +35,9 @@ def _blur(sigma: float) -> ImageFilter.Kernel:
 
 def _shift(max_hue_degrees: float, generator: np.random.Generator) -> tuple[float, ...]:
     """The 3 × 4 matrix of one random colour shift."""
-    brightness = generator.uniform(-14, 14)
+    brightness = generator.uniform(-10, 14)
     contrast = generator.uniform(0.85, 1.15)
-    saturation = generator.uniform(0.8, 1.2)
+    saturation = generator.uniform(0.85, 1.2)
     hue = np.radians(generator.uniform(-max_hue_degrees, max_hue_degrees))
     grey = np.tile(_LUMA, (3, 1))
     chroma = np.eye(3) - grey

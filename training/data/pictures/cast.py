@@ -11,7 +11,7 @@ from training.data.concepts import Concept, concept_table
 from training.data.pictures.glyphs import Form
 from training.data.pictures.stamp import forms_of
 
-_REPEATED = 0.55  # of the scenes have a thing several times; some lose a copy that finds no place
+_REPEATED = 0.5  # of the scenes have a thing several times; some lose a copy that finds no place
 _TINTED = 0.4
 _SHAPES = 0.2
 _ALL_COLOURED = 0.2

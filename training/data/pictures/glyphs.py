@@ -57,6 +57,11 @@ def font_file() -> Path:
 
 
 @cache
+def _font() -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(font_file(), STRIKE_SIZE)
+
+
+@cache
 def glyph_form(glyph: str) -> Form:
     """The form of one emoji.
 
@@ -64,9 +69,8 @@ def glyph_form(glyph: str) -> Form:
         FontMissingError: the font is not installed.
         ValueError: the font does not show this character.
     """
-    font = ImageFont.truetype(font_file(), STRIKE_SIZE)
     canvas = Image.new("RGBA", (_CANVAS_PX, _CANVAS_PX))
-    ImageDraw.Draw(canvas).text((8, 8), glyph, font=font, embedded_color=True)
+    ImageDraw.Draw(canvas).text((8, 8), glyph, font=_font(), embedded_color=True)
     return form_of(canvas, glyph)
 
 

@@ -22,9 +22,9 @@ from training.data.splits import Split, example_generator
 # Largest longer side of a thing, of the picture's side, by how many things there are; the smallest is 0.22.
 _LARGEST = {2: 0.5, 3: 0.48, 4: 0.42, 5: 0.36}
 _SMALLEST = 0.22
-_COMMON = 0.02  # the most of the smaller of two boxes that they may share
-_OUT_PX = 3  # how far a box may lie outside the picture
-_TRIES = 40
+_COMMON = 0.01  # the most of the smaller of two boxes that they may share
+_OUT_PX = 1  # how far a box may lie outside the picture
+_TRIES = 30
 _ATTEMPTS = 50
 
 
@@ -72,7 +72,9 @@ def arrange(cast: tuple[Role, ...], split: Split, generator: np.random.Generator
     placements: list[Placement] = []
     boxes = np.empty((0, 4))
     for role in cast:
-        size = generator.uniform(_SMALLEST, _LARGEST[len(cast)]) * SIDE_PX
+        # Small and large come more often than middling, so that some are clearly the smallest or the largest.
+        part = 0.5 - 0.5 * np.cos(np.pi * generator.random())
+        size = float(_SMALLEST + part * (_LARGEST[len(cast)] - _SMALLEST)) * SIDE_PX
         cut = own_cuts[int(generator.integers(len(own_cuts)))]
         colour = None if role.colour is None else table.colours[role.colour]
         stamp = make_stamp(role.form, colour, draw_pose(size, generator), cut)
@@ -91,9 +93,10 @@ def _free_corner(
     corners = generator.integers(-_OUT_PX, last + 1, (_TRIES, 2))
     low = np.maximum(corners[:, None], boxes[:, :2])
     high = np.minimum(corners[:, None] + size, boxes[:, 2:])
-    common = (high - low).clip(0).prod(axis=2)
-    smaller = np.minimum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), size[0] * size[1])
-    free = np.flatnonzero((common <= _COMMON * smaller).all(axis=1))
+    common = (high - low).clip(0)
+    lengths = boxes[:, 2:] - boxes[:, :2]
+    smaller = np.minimum(lengths[:, 0] * lengths[:, 1], size[0] * size[1])
+    free = np.flatnonzero((common[..., 0] * common[..., 1] <= _COMMON * smaller).all(axis=1))
     return (int(corners[free[0], 0]), int(corners[free[0], 1])) if len(free) else None
 
 

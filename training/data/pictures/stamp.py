@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import ceil, radians
+from math import ceil, cos, radians, sin
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from training.data.concepts import Concept
@@ -67,20 +68,24 @@ def make_stamp(form: Form, colour: Colour | None, pose: Pose, cut: Cut) -> Stamp
 
 def _mapping(form: Form, pose: Pose, cut: Cut) -> tuple[float, tuple[int, int], tuple[float, ...]]:
     """Scale against the full size, the posed size in pixels, and the affine map from it back to full-size pixels."""
-    cosine, sine = np.cos(radians(pose.degrees)), np.sin(radians(pose.degrees))
-    side = cut.stretch**0.5
-    flip = -1.0 if pose.mirrored else 1.0
-    matrix = np.array([[cosine, -sine], [sine, cosine]]) @ np.array([[flip * side, cut.shear], [0.0, 1 / side]])
+    cosine, sine = cos(radians(pose.degrees)), sin(radians(pose.degrees))
+    wide, shear, high = (-1 if pose.mirrored else 1) * cut.stretch**0.5, cut.shear, cut.stretch**-0.5
+    # A turn after a stretch and shear: [[cosine, -sine], [sine, cosine]] @ [[wide, shear], [0, high]].
+    matrix = np.array(
+        [[cosine * wide, cosine * shear - sine * high], [sine * wide, sine * shear + cosine * high]], np.float32
+    )
     reach = form.hull @ matrix.T
-    low, high = reach.min(axis=0), reach.max(axis=0)
-    scale = float((pose.size_px - 2 * cut.outline_px) / (high - low).max())
+    (left, top), (right, bottom) = reach.min(axis=0).tolist(), reach.max(axis=0).tolist()
+    scale = (pose.size_px - 2 * cut.outline_px) / max(right - left, bottom - top)
     margin = 2 + cut.outline_px
-    width, height = (ceil(extent * scale) + 2 * margin for extent in (high - low))
-    back = np.linalg.inv(matrix * scale)
-    middle = np.array(form.levels[0].size) / 2
-    shift = middle + back @ (low * scale - margin)
-    coefficients = (*back[0].tolist(), float(shift[0]), *back[1].tolist(), float(shift[1]))
-    return scale, (width, height), coefficients
+    width, height = (ceil(extent * scale) + 2 * margin for extent in (right - left, bottom - top))
+    (a, b), (c, d) = matrix.tolist()
+    part = 1 / ((a * d - b * c) * scale)
+    x, y = left * scale - margin, top * scale - margin
+    middle_x, middle_y = form.levels[0].width / 2, form.levels[0].height / 2
+    across = (d * part, -b * part, middle_x + part * (d * x - b * y))
+    down = (-c * part, a * part, middle_y + part * (a * y - c * x))
+    return scale, (width, height), (*across, *down)
 
 
 def _outlined(body: Image.Image, cut: Cut) -> Image.Image:
@@ -103,4 +108,5 @@ def _palette(colour: Colour) -> bytes:
     tone = np.linspace(0, 1, 256)[:, None]
     body = np.array(colour) * (0.45 + 0.55 * tone / 0.7).clip(0, 1)
     shine = 0.45 * ((tone - 0.86) / 0.14).clip(0, 1)
-    return (body + (255 - body) * shine).round().astype(np.uint8).tobytes()
+    shining: NDArray[np.float64] = body + (255 - body) * shine
+    return shining.round().astype(np.uint8).tobytes()
