@@ -83,7 +83,7 @@ def speak(words: str, voice: Voice) -> Wave:
         SpeakerMissingError: espeak-ng isn't there, failed, or said nothing.
     """
     settings = ["-v", f"{voice.language}+{voice.speaker}", "-s", str(voice.words_per_minute), "-p", str(voice.pitch)]
-    command = [_espeak(), "--stdout", *settings, "--", words]
+    command = [espeak_program(), "--stdout", *settings, "--", words]
     finished = subprocess.run(command, capture_output=True, check=False, timeout=30)  # noqa: S603 - no shell
     header_end = finished.stdout.find(b"data") + 8
     pcm = np.frombuffer(finished.stdout[header_end : len(finished.stdout) & ~1], dtype="<i2")
@@ -96,7 +96,12 @@ def speak(words: str, voice: Voice) -> Wave:
 
 
 @cache
-def _espeak() -> str:
+def espeak_program() -> str:
+    """Where espeak-ng is.
+
+    Raises:
+        SpeakerMissingError: it isn't there.
+    """
     program = shutil.which("espeak-ng")
     if program is None:
         raise SpeakerMissingError("espeak-ng isn't installed; it is the Debian package espeak-ng")
