@@ -75,9 +75,9 @@ def crackle(performance: Performance) -> Wave:
     """Snaps of wood at random over a soft low breath."""
     samples = performance.samples
     snaps = [struck(sample_count(0.02), ((performance.hz(hz), 0.0012, 1.0),)) for hz in (1300.0, 2600.0, 4200.0)]
-    burning = scatter(performance, samples, performance.per_second(30.0), snaps)
-    breath = noise(performance, samples, (60.0, 350.0), -1.0) * wander(performance, samples, 6, 0.4)
-    return burning + 0.09 * breath * float(np.abs(burning).max())
+    burning = scatter(performance, samples, performance.per_second(45.0), snaps)
+    breath = noise(performance, samples, (150.0, 500.0), -1.0) * wander(performance, samples, 6, 0.4)
+    return burning + 0.035 * breath * float(np.abs(burning).max())
 
 
 @recipe("water drop")

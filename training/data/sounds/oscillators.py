@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.data.sounds.performance import SAMPLE_RATE_HZ, Performance, Wave
 
@@ -94,17 +96,27 @@ def wander(performance: Performance, samples: int, rate_hz: float, depth: float)
 
 
 def noise(performance: Performance, samples: int, band_hz: tuple[float, float], tilt_db: float = 0.0) -> Wave:
-    """Noise of a band with soft edges, standard deviation 1; `tilt_db` per octave within it."""
+    """Noise of a band with edges of 24 dB per octave, standard deviation 1; `tilt_db` per octave within it."""
     length = fast_length(samples)
-    frequencies = np.fft.rfftfreq(length, 1.0 / SAMPLE_RATE_HZ)
-    frequencies[0] = frequencies[1]
-    low_hz, high_hz = band_hz
-    gain = 1.0 / np.sqrt((1.0 + (low_hz / frequencies) ** 8) * (1.0 + (frequencies / high_hz) ** 8))
+    squares = frequencies_hz(length) ** 2
+    low, high = np.float32(band_hz[0] ** 2) / squares, squares / np.float32(band_hz[1] ** 2)
+    low, high = low * low, high * high
+    gain = 1.0 / np.sqrt((1.0 + low * low) * (1.0 + high * high))
     if tilt_db:
-        gain = gain * (frequencies / 1000.0) ** (tilt_db / 6.02)
-    parts = performance.generator.standard_normal((2, len(frequencies)))
-    wave: Wave = np.fft.irfft(gain * (parts[0] + 1j * parts[1]), length)[:samples]
-    return wave / (float(wave.std()) + 1e-12)
+        gain *= squares ** np.float32(tilt_db / 12.04)
+    parts = performance.generator.standard_normal(2 * len(squares), dtype=np.float32).view(np.complex64)
+    shaped = np.fft.irfft(gain * parts, length)[:samples]
+    wave: Wave = shaped.astype(np.float64)
+    return wave / (float(shaped.std()) + 1e-12)
+
+
+@lru_cache(maxsize=256)
+def frequencies_hz(length: int) -> NDArray[np.float32]:
+    """The frequencies of a real transform of this length, with the next one in place of zero; not to be changed."""
+    frequencies = np.fft.rfftfreq(length, 1.0 / SAMPLE_RATE_HZ).astype(np.float32)
+    frequencies[0] = frequencies[1]
+    frequencies.flags.writeable = False
+    return frequencies
 
 
 def scatter(performance: Performance, samples: int, rate_hz: float, grains: Sequence[Wave]) -> Wave:

@@ -26,15 +26,16 @@ PLAIN_TAKE = Take()
 
 
 def _spread(number: int, step: float) -> float:
-    """The `number`-th of a sequence that fills 0 to 1 evenly (Kronecker's)."""
-    return (0.5 + number * step) % 1.0
+    """The `number`-th of a sequence that fills 0 to 1 evenly, and whose every sixth members do as well."""
+    row, column = divmod(number, 6)
+    return (0.5 + row * step + column * step * step) % 1.0
 
 
-# The steps are the powers of the plastic number's kin that fill three dimensions evenly (Roberts, 2018: R3).
+# Three steps of which no one is near a multiple of another, so that no two of the three go hand in hand.
 TAKES = tuple(
     Take(
         pitch=0.87 + 0.28 * _spread(number, 0.8191725134),
-        tempo=0.86 + 0.30 * _spread(number, 0.6710436067),
+        tempo=0.86 + 0.30 * _spread(number, 0.6180339887),
         brightness_db=-2.5 + 5.0 * _spread(number, 0.5497004779),
     )
     for number in range(48)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.data.sounds.oscillators import clock_s, fast_length
+from training.data.sounds.oscillators import fast_length, frequencies_hz
 from training.data.sounds.performance import SAMPLE_RATE_HZ, Performance, Wave
+
+_BLOCK = 128
 
 Formant = tuple[float, float, float]  # centre in Hz, width in Hz, gain
 
@@ -15,12 +17,13 @@ Formant = tuple[float, float, float]  # centre in Hz, width in Hz, gain
 def formants(wave: Wave, resonances: Sequence[Formant], floor: float = 0.02) -> Wave:
     """The wave through parallel resonances, without phase shift; `floor` is what passes beside them."""
     length = fast_length(len(wave))
-    frequencies = np.fft.rfftfreq(length, 1.0 / SAMPLE_RATE_HZ)
-    gain = np.full(len(frequencies), floor)
+    frequencies = frequencies_hz(length)
+    gain = np.full(len(frequencies), floor, dtype=np.float32)
     for centre_hz, width_hz, height in resonances:
-        gain += height / (1.0 + ((frequencies - centre_hz) / (0.5 * width_hz)) ** 2)
-    shaped: Wave = np.fft.irfft(np.fft.rfft(wave, length) * gain, length)[: len(wave)]
-    return shaped
+        offsets = (frequencies - np.float32(centre_hz)) * np.float32(2.0 / width_hz)
+        gain += np.float32(height) / (1.0 + offsets * offsets)
+    shaped = np.fft.irfft(np.fft.rfft(wave.astype(np.float32), length) * gain, length)
+    return shaped[: len(wave)].astype(np.float64)
 
 
 def glide(wave: Wave, first: Sequence[Formant], second: Sequence[Formant], weight: Wave) -> Wave:
@@ -29,13 +32,20 @@ def glide(wave: Wave, first: Sequence[Formant], second: Sequence[Formant], weigh
 
 
 def struck(samples: int, modes: Sequence[tuple[float, float, float]]) -> Wave:
-    """A struck body: modes of (Hz, time constant in seconds, gain) that die away exponentially."""
+    """A struck body: modes of (Hz, time constant in seconds, gain) that die away exponentially.
+
+    Each mode is the imaginary part of a power of one complex number; powers of blocks times powers within a block give
+    all of them without a sine for each sample.
+    """
     wave = np.zeros(samples)
+    within = np.arange(_BLOCK)
     for hz, time_constant_s, gain in modes:
         if hz < 0.49 * SAMPLE_RATE_HZ:
             heard = min(samples, int(7.0 * time_constant_s * SAMPLE_RATE_HZ) + 1)
-            times = clock_s(heard)
-            wave[:heard] += gain * np.exp(-times / time_constant_s) * np.sin(2.0 * np.pi * hz * times)
+            growth = (2j * np.pi * hz - 1.0 / time_constant_s) / SAMPLE_RATE_HZ
+            starts = gain * np.exp(growth * np.arange(0, heard, _BLOCK))[:, None]
+            turns = np.exp(growth * within)
+            wave[:heard] += (starts.real * turns.imag + starts.imag * turns.real).reshape(-1)[:heard]
     return wave
 
 

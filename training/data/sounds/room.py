@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.data.sounds.oscillators import fast_length, noise
+from training.data.sounds.oscillators import fast_length, frequencies_hz, noise, tone
 from training.data.sounds.performance import SAMPLE_RATE_HZ, Performance, Wave, sample_count
 
 
@@ -54,18 +54,19 @@ def echo(performance: Performance, wave: Wave, room: Room) -> Wave:
     """The wave in the room, of the same length."""
     tail_samples = sample_count(room.decay_s + room.size_s)
     generator = performance.generator
-    response = generator.standard_normal(tail_samples)
-    response *= 10.0 ** (-3.0 * np.arange(tail_samples) / (room.decay_s * SAMPLE_RATE_HZ))
+    response = generator.standard_normal(tail_samples, dtype=np.float32)
+    response *= np.exp(np.arange(tail_samples, dtype=np.float32) * np.float32(-6.9 / (room.decay_s * SAMPLE_RATE_HZ)))
     response[: sample_count(room.size_s)] = 0.0
     early = (sample_count(room.size_s) * generator.uniform(1.0, 4.0, 6)).astype(np.int64)
     response[np.minimum(early, tail_samples - 1)] += generator.uniform(-4.0, 4.0, 6)
-    length = fast_length(len(wave) + tail_samples)
-    frequencies = np.fft.rfftfreq(length, 1.0 / SAMPLE_RATE_HZ)
     response *= np.sqrt(room.wet / float((response**2).sum()))
-    transfer = 1.0 + np.fft.rfft(response, length) / np.sqrt(1.0 + (frequencies / room.dullness_hz) ** 4)
-    transfer *= (np.maximum(frequencies, 60.0) / 1000.0) ** (performance.take.brightness_db / 6.02)
-    heard: Wave = np.fft.irfft(np.fft.rfft(wave, length) * transfer, length)[: len(wave)]
-    return heard
+    length = fast_length(len(wave) + tail_samples)
+    frequencies = frequencies_hz(length)
+    squares = (frequencies * np.float32(1.0 / room.dullness_hz)) ** 2
+    transfer = np.fft.rfft(response, length) / np.sqrt(1.0 + squares * squares) + np.float32(1.0)
+    transfer *= (np.maximum(frequencies, 60.0) * np.float32(1e-3)) ** np.float32(performance.take.brightness_db / 6.02)
+    heard = np.fft.irfft(np.fft.rfft(wave.astype(np.float32), length) * transfer, length)[: len(wave)]
+    return heard.astype(np.float64)
 
 
 def background(performance: Performance, kind: Noise) -> Wave:
@@ -73,8 +74,8 @@ def background(performance: Performance, kind: Noise) -> Wave:
     samples = performance.samples
     surrounding = noise(performance, samples, (kind.low_hz, kind.high_hz), kind.tilt_db)
     if kind.hum_hz:
-        phase = 2.0 * np.pi * (np.arange(samples) * (kind.hum_hz / SAMPLE_RATE_HZ) + performance.between(0.0, 1.0))
-        surrounding += performance.between(0.2, 0.8) * (np.sin(phase) + 0.4 * np.sin(2.0 * phase))
+        pitch_hz = np.full(samples, kind.hum_hz)
+        surrounding += performance.between(0.2, 0.8) * tone(pitch_hz, np.array([1.0, 0.4]))
     return surrounding / float(surrounding.std())
 
 

@@ -131,4 +131,4 @@ def lift_off(performance: Performance) -> Wave:
         performance, samples, 55.0, (struck(sample_count(0.02), ((320.0, 0.004, 1.0), (900.0, 0.002, 1.0))),)
     )
     growing = curve(samples, 0.15, 0.6, 1.0, 1.0)
-    return np.tanh(1.5 * (roar + 0.7 * tear) * growing)
+    return np.tanh(1.5 * (roar + 0.4 * tear) * growing)
