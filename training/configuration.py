@@ -86,7 +86,7 @@ class RunSettings(_Section):
     steps: int = Field(ge=1, description="optimiser steps")
     batch_size: int = Field(ge=1, description="examples of one forward pass, over all processes")
     accumulate: int = Field(1, ge=1, description="forward passes for one optimiser step; each is its own contrast")
-    denoising: DenoisingSettings = DenoisingSettings()
+    denoising: DenoisingSettings = DenoisingSettings.model_validate({})
     optimizer: OptimizerSettings
     loss_weights: dict[str, float] = Field(default={}, description="factor on each loss; 1 where none is given")
     label_smoothing: float = Field(0.0, ge=0, lt=1)

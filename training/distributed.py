@@ -43,7 +43,8 @@ def gather_rows(rows: Tensor) -> Tensor:
     """Rows of all processes in order of rank, [world × B, …]. The gradient flows back to every process."""
     if world_size() == 1:
         return rows
-    return torch.cat(list(differentiable.all_gather(rows)))
+    gathered: tuple[Tensor, ...] = differentiable.all_gather(rows)  # type: ignore[no-untyped-call]
+    return torch.cat(gathered)
 
 
 def mean_over_processes(value: Tensor) -> Tensor:

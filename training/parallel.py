@@ -34,7 +34,8 @@ def spread(model: nn.Module, settings: RunSettings, device: torch.device) -> nn.
         for module in list(model.modules()):
             if isinstance(module, EncoderLayer):
                 fully_shard(module)
-        return fully_shard(model)
+        fully_shard(model)
+        return model
     if world_size() == 1:
         return model
     return DistributedDataParallel(model, find_unused_parameters=True)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer
-from torch.utils.data import DataLoader
 
 from export.one_peace.config import ModelConfig
 from export.tokenizer import build_tokenizer
-from export.vocabulary import DICTIONARY_FILE, SPECIALS
+from export.vocabulary import DICTIONARY_FILE, SPECIALS, TokenizerError
 from training.configuration import RunError, RunSettings
-from training.data.batches import BatchPlan, Share, join
+from training.data.batches import BatchPlan, Share
 from training.data.examples import DataOptions, ExampleSet
+from training.data.feed import Feed
 from training.distributed import process_group, rank, world_size
-from training.models.pretraining import PretrainingModel
-from training.models.start import Trained, build_model
-from training.trainer import Trainer
+from training.models.start import build_model, config_of
+from training.trainer import Feeds, Trainer
+
+_TARGETS: dict[str, Literal["none", "region", "label"]] = {"grounding": "region", "audio_labels": "label"}
 
 
 def train(settings: RunSettings, until: int | None = None) -> None:
@@ -32,29 +32,32 @@ def train(settings: RunSettings, until: int | None = None) -> None:
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # loaders fork
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the loaders fork
     with process_group() as device:
-        labels = _read_labels(settings)
-        tokenizer = build_tokenizer(settings.data.bpe_dir)
-        model = build_model(settings, vocabulary_size(settings.data.bpe_dir), len(labels))
-        config = _config(model)
-        loader = _loader(settings, tokenizer, config, labels, validation=False)
-        validation = _loader(settings, tokenizer, config, labels, validation=True) if settings.data.validation else None
-        Trainer(settings, model, loader, validation, device).run(until)
+        labels = _read_labels(settings.data.labels)
+        tokenizer, vocabulary_size = _read_vocabulary(settings.data.bpe_dir)
+        model = build_model(settings, vocabulary_size, len(labels))
+        config = config_of(model)
+        feeds = Feeds(
+            _feed(settings, tokenizer, config, _options(settings, labels, augment=True)),
+            _feed(settings, tokenizer, config, _options(settings, labels, augment=False))
+            if settings.data.validation
+            else None,
+        )
+        Trainer(settings, model, feeds, device).run(until)
 
 
-def vocabulary_size(bpe_dir: Path) -> int:
-    """Token ids of a vocabulary, fillers included: rows of the text adapter's table."""
-    lines = (bpe_dir / DICTIONARY_FILE).read_text(encoding="utf-8").splitlines()
-    return len(SPECIALS) + len(lines)
+def _read_vocabulary(bpe_dir: Path) -> tuple[Tokenizer, int]:
+    """The tokenizer, and the number of token ids, fillers included: rows of the text adapter's table."""
+    try:
+        tokenizer = build_tokenizer(bpe_dir)
+        lines = (bpe_dir / DICTIONARY_FILE).read_text(encoding="utf-8").splitlines()
+    except TokenizerError as error:
+        raise RunError(f"data.bpe_dir: {error}") from error
+    return tokenizer, len(SPECIALS) + len(lines)
 
 
-def _config(model: Trained) -> ModelConfig:
-    return model.embedder.config if isinstance(model, PretrainingModel) else model.classifier.config
-
-
-def _read_labels(settings: RunSettings) -> tuple[str, ...]:
-    path = settings.data.labels
+def _read_labels(path: Path | None) -> tuple[str, ...]:
     if path is None:
         return ()
     try:
@@ -63,37 +66,26 @@ def _read_labels(settings: RunSettings) -> tuple[str, ...]:
         raise RunError(f"data.labels: {path} can't be read: {error}") from error
 
 
-def _loader(
-    settings: RunSettings, tokenizer: Tokenizer, config: ModelConfig, labels: tuple[str, ...], validation: bool
-) -> DataLoader[Any]:
-    data, task = settings.data, settings.task
-    options = DataOptions(
+def _options(settings: RunSettings, labels: tuple[str, ...], *, augment: bool) -> DataOptions:
+    task, data = settings.task, settings.data
+    return DataOptions(
         media="image" if task in ("vision_language", "grounding") else "audio",
-        target={"grounding": "region", "audio_labels": "label"}.get(task, "none"),  # type: ignore[arg-type]
+        target=_TARGETS.get(task, "none"),
         min_scale=1.0 if task == "grounding" else data.min_scale,
         max_seconds=data.max_seconds,
-        augment=not validation,
+        augment=augment,
         labels=labels,
     )
-    examples = ExampleSet(data.validation if validation else data.train, tokenizer, config, options)
+
+
+def _feed(settings: RunSettings, tokenizer: Tokenizer, config: ModelConfig, options: DataOptions) -> Feed:
+    data = settings.data
+    paths, workers = (data.train, data.workers) if options.augment else (data.validation, 0)
+    examples = ExampleSet(paths, tokenizer, config, options)
     examples.seed = settings.seed
-    seed = settings.seed + (1 if validation else 0)
-    lengths: np.ndarray = examples.durations_s()
+    share = Share(rank(), world_size())
     try:
-        plan = BatchPlan(lengths, settings.batch_size, seed, Share(rank(), world_size()))
+        plan = BatchPlan(examples.durations_s(), settings.batch_size, settings.seed, share)
     except ValueError as error:
         raise RunError(f"batch_size: {error}") from error
-    workers = 0 if validation else data.workers
-    return DataLoader(
-        examples,
-        batch_sampler=plan,
-        collate_fn=join,
-        num_workers=workers,
-        prefetch_factor=8 if workers else None,
-        worker_init_fn=_one_thread,
-        pin_memory=torch.cuda.is_available(),
-    )
-
-
-def _one_thread(_: int) -> None:
-    torch.set_num_threads(1)
+    return Feed(examples, plan, workers)

@@ -1,4 +1,4 @@
-"""`python -m training.data FOLDER`: make the corpus, and the vocabulary beside it."""
+"""`python -m training.data FOLDER`: make the corpus, with its vocabulary and the names of its labels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from export.standin.vocabulary import write_vocabulary
+from training.data.concepts import concept_table
 from training.data.corpus import corpus_sizes, make_corpus
 
 
@@ -22,6 +23,8 @@ def main() -> int:
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     write_vocabulary(args.folder / "bpe")
+    names = (thing.name for thing in concept_table().things)
+    (args.folder / "audio_labels.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     make_corpus(args.folder, args.seed, corpus_sizes(args.train_share, args.held_out_share), args.workers)
     return 0
 

@@ -61,12 +61,14 @@ def initialize(module: nn.Module, layers: int, generator: torch.Generator) -> No
                 parameter.copy_(_normal(parameter, std / math.sqrt(2 * layers) if last else std, generator))
 
 
-def initialize_filterbank(convolution: nn.Conv1d) -> None:
+def initialize_filterbank(convolution: nn.Module) -> None:
     """Start a waveform convolution as windowed cosines, four phases of each frequency, evenly spaced in mel.
 
     A learned front end that starts from such filters needs far less data than one from noise (SincNet,
     arXiv:1808.00158; LEAF, arXiv:2101.08596). It is trained like any other weight.
     """
+    if not isinstance(convolution, nn.Conv1d):
+        raise TypeError("a filterbank is a Conv1d")
     channels, width = convolution.out_channels, convolution.kernel_size[0]
     count = channels // 4
     mel = torch.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), count)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from export.one_peace.config import EncoderConfig, Modality, ModelConfig
+from export.one_peace.encoder import EncoderLayer
 from export.one_peace.model import EmbeddingModel
 from export.one_peace.sequence import TokenSequence
 from training.data.batches import Batch
@@ -45,7 +46,7 @@ class PretrainingModel(nn.Module):
         self.denoiser = Denoiser(config, decoder) if options.rows > 0 else None
 
     def forward(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """Losses of a batch of pairs, float32 [] each: `contrast`, and `<modality>` and `joint_<modality>` denoising."""
+        """Losses of a batch of pairs, float32 [] each: `contrast`; denoising, alone and `joint_`."""
         sequences = self._adapt(batch)
         features = {m: self.embedder.encoder({m: sequence})[m] for m, sequence in sequences.items()}
         vectors = {
@@ -60,10 +61,10 @@ class PretrainingModel(nn.Module):
         some = {m: _first_rows(sequence, rows) for m, sequence in sequences.items()}
         for modality, sequence in some.items():
             if self._learns(modality):
-                losses |= self._denoise({modality: sequence}, {modality: features[modality][:rows]}, "", generator)
+                losses |= self._denoise({modality: sequence}, {modality: features[modality][:rows]}, generator)
         with torch.no_grad():
             joint = self.embedder.encoder(some)
-        return losses | self._denoise(some, joint, "joint_", generator)
+        return losses | self._denoise(some, joint, generator)
 
     def _learns(self, modality: Modality) -> bool:
         """Whether denoising a modality alone can teach the encoder anything: not while all of its branch is frozen."""
@@ -73,18 +74,19 @@ class PretrainingModel(nn.Module):
         self,
         sequences: dict[Modality, TokenSequence],
         units: dict[Modality, Tensor],
-        prefix: str,
         generator: torch.Generator,
     ) -> Losses:
-        assert self.denoiser is not None  # the caller asked
-        ratios = self.options.together if len(sequences) > 1 else self.options.alone
+        alone = len(sequences) == 1
+        ratios = self.options.alone if alone else self.options.together
         paddings = {m: _padding(sequence) for m, sequence in sequences.items()}
         spans = {m: self.options.audio_span if m == "audio" else 1 for m in sequences}
         masks = {m: draw_mask(paddings[m], ratios[m], spans[m], generator) for m in sequences}
         seen = self.embedder.encoder({m: keep(sequence, masks[m]) for m, sequence in sequences.items()})
-        recovered = self.denoiser(seen, masks, paddings)
+        recovered: dict[Modality, Tensor] = self.denoiser(seen, masks, paddings)  # type: ignore[misc]  # not None here
         return {
-            prefix + m: denoising_loss(recovered[m], units[m], masks[m].hidden, paddings[m], self.options.scale)
+            m if alone else f"joint_{m}": denoising_loss(
+                recovered[m], units[m], masks[m].hidden, paddings[m], self.options.scale
+            )
             for m in sequences
         }
 
@@ -104,9 +106,21 @@ def freeze_for_audio(model: PretrainingModel) -> None:
     embedder = model.embedder
     embedder.requires_grad_(False)
     own = [embedder.adapters["audio"], embedder.encoder.final_norms["audio"], embedder.projections["audio"]]
-    for part in [*own, *(layer.ffns["audio"] for layer in embedder.encoder.layers)]:
+    for part in [*own, *(layer.ffns["audio"] for layer in _layers(embedder))]:
         part.requires_grad_(True)
     embedder.logit_scale.requires_grad_(True)
+
+
+def freeze_audio(model: PretrainingModel) -> None:
+    """Leave out all that is audio's own: the first stage has no sounds."""
+    embedder = model.embedder
+    own = [embedder.adapters["audio"], embedder.encoder.final_norms["audio"], embedder.projections["audio"]]
+    for part in [*own, *(layer.ffns["audio"] for layer in _layers(embedder))]:
+        part.requires_grad_(False)
+
+
+def _layers(embedder: EmbeddingModel) -> list[EncoderLayer]:
+    return [layer for layer in embedder.encoder.layers if isinstance(layer, EncoderLayer)]
 
 
 def _padding(sequence: TokenSequence) -> Tensor:

@@ -16,7 +16,7 @@ from export.one_peace.config import EncoderConfig, HeadConfig, Modality, ModelCo
 from training.configuration import RunError, RunSettings
 from training.models.finetuning import GroundingModel, LabelModel
 from training.models.initialization import initialize, initialize_filterbank, model_config
-from training.models.pretraining import DenoisingOptions, PretrainingModel, freeze_for_audio
+from training.models.pretraining import DenoisingOptions, PretrainingModel, freeze_audio, freeze_for_audio
 
 _TABLE = re.compile(r"(adapters\.\w+\.position_bias\.tables\.)\d+$")
 Trained = PretrainingModel | GroundingModel | LabelModel
@@ -29,13 +29,12 @@ def build_model(settings: RunSettings, vocabulary_size: int, num_labels: int) ->
         RunError: the checkpoint can't be read, or lacks what the task needs.
     """
     generator = torch.Generator().manual_seed(settings.seed)
-    if settings.start is None:
-        assert settings.model is not None  # the settings were checked
+    if settings.model is not None:
         config = model_config(settings.model, vocabulary_size)
         model = _pretraining_model(settings, config)
         initialize(model, config.encoder.layers, generator)
         if settings.model.filterbank:
-            initialize_filterbank(model.embedder.adapters["audio"].features.convs[0])
+            initialize_filterbank(model.embedder.get_submodule("adapters.audio.features.convs.0"))
         return _freeze(model, settings)
     checkpoint = _open(settings.start)
     config = checkpoint.config
@@ -53,6 +52,11 @@ def build_model(settings: RunSettings, vocabulary_size: int, num_labels: int) ->
         fill(model.embedder, checkpoint_weights(checkpoint))
         return _freeze(model, settings)
     return _finetuning_model(settings, config, checkpoint, num_labels, generator)
+
+
+def config_of(model: Trained) -> ModelConfig:
+    """The configuration of the part that is written as a checkpoint."""
+    return model.embedder.config if isinstance(model, PretrainingModel) else model.classifier.config
 
 
 def fill(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
@@ -105,8 +109,10 @@ def write_trained(path: Path, model: Trained, weights: Mapping[str, Tensor]) -> 
     write_checkpoint(path, part.config, state)
 
 
-def _open(path: Path) -> Checkpoint:
+def _open(path: Path | None) -> Checkpoint:
     try:
+        if path is None:
+            raise RunError("`start` is missing")
         return load_checkpoint(path)
     except CheckpointError as error:
         raise RunError(str(error)) from error
@@ -120,12 +126,7 @@ def _pretraining_model(settings: RunSettings, config: ModelConfig) -> Pretrainin
 
 
 def _freeze(model: PretrainingModel, settings: RunSettings) -> PretrainingModel:
-    if settings.task == "audio_language":
-        freeze_for_audio(model)
-    else:
-        parts = (model.embedder.adapters, model.embedder.encoder.final_norms, model.embedder.projections)
-        for part in [*parts, *(layer.ffns for layer in model.embedder.encoder.layers)]:
-            part["audio"].requires_grad_(False)
+    (freeze_for_audio if settings.task == "audio_language" else freeze_audio)(model)
     return model
 
 
