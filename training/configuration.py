@@ -38,6 +38,13 @@ class ModelSettings(_Section):
     audio_position_groups: int = Field(16, ge=1)
     filterbank: bool = Field(False, description="start the first waveform convolution as a bank of band-pass filters")
 
+    @model_validator(mode="after")
+    def _check(self) -> ModelSettings:
+        for name, count in (("heads", self.heads), ("audio_position_groups", self.audio_position_groups)):
+            if self.dim % count:
+                raise ValueError(f"dim {self.dim} is not a multiple of {name} {count}")
+        return self
+
 
 class DataSettings(_Section):
     """What is read."""
@@ -58,6 +65,12 @@ class DenoisingSettings(_Section):
     layers: int = Field(2, ge=1, description="of the decoder")
     dim: int = Field(64, ge=16, description="width of the decoder")
     heads: int = Field(2, ge=1, description="of the decoder")
+
+    @model_validator(mode="after")
+    def _check(self) -> DenoisingSettings:
+        if self.dim % self.heads:
+            raise ValueError(f"dim {self.dim} is not a multiple of heads {self.heads}")
+        return self
 
 
 class OptimizerSettings(_Section):
@@ -81,7 +94,7 @@ class RunSettings(_Section):
     seed: int = 0
     start: Path | None = Field(None, description="checkpoint to start from, in the released format")
     model: ModelSettings | None = Field(None, description="sizes, when there is no `start`")
-    image_size: int | None = Field(None, multiple_of=16, description="side in pixels, when other than `start`'s")
+    image_size: int | None = Field(None, ge=16, multiple_of=16, description="side in pixels, when other than `start`'s")
     data: DataSettings
     steps: int = Field(ge=1, description="optimiser steps")
     batch_size: int = Field(ge=1, description="examples of one forward pass, over all processes")

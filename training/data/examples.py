@@ -86,11 +86,15 @@ class ExampleSet(Dataset[Example]):
             raise TableError(f"{row.path} (example {row.id!r}): {error}") from error
 
     def durations_s(self) -> np.ndarray:
-        """Length of every clip in seconds, float32 [rows], read from the headers; ones for pictures."""
+        """Length of every clip in seconds, float32 [rows], read from the headers; ones for pictures.
+
+        Raises:
+            TableError: a file can't be read.
+        """
         if self._options.media == "image":
             return np.ones(len(self), dtype=np.float32)
         limit = self._options.max_seconds
-        return np.array([min(soundfile.info(row.path).duration, limit) for row in self.rows], dtype=np.float32)
+        return np.array([min(_duration_s(row), limit) for row in self.rows], dtype=np.float32)
 
     def _decoded_side(self) -> int:
         size = self._config.image.image_size
@@ -115,3 +119,10 @@ class ExampleSet(Dataset[Example]):
             size = (image.width, image.height) * 2
             return torch.tensor([edge / side for edge, side in zip(row.region(), size, strict=True)])
         return None
+
+
+def _duration_s(row: Row) -> float:
+    try:
+        return float(soundfile.info(row.path).duration)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise TableError(f"{row.path} (example {row.id!r}): {error}") from error

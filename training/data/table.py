@@ -8,6 +8,7 @@ picture. The same file may stand on several lines.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,14 @@ class Row:
         """The fourth column as x0, y0, x1, y1 in pixels.
 
         Raises:
-            ValueError: it is not four numbers with x0 < x1 and y0 < y1.
+            ValueError: it is not four finite numbers with x0 < x1 and y0 < y1.
         """
-        x0, y0, x1, y1 = (float(part) for part in self.label.split(","))
-        if not (x0 < x1 and y0 < y1):
-            raise ValueError(f"region {self.label!r} is empty")
+        try:
+            x0, y0, x1, y1 = (float(part) for part in self.label.split(","))
+        except ValueError as error:
+            raise ValueError(f"region {self.label!r} is not four numbers") from error
+        if not (-math.inf < x0 < x1 < math.inf and -math.inf < y0 < y1 < math.inf):
+            raise ValueError(f"region {self.label!r} is empty or without end")
         return x0, y0, x1, y1
 
 
@@ -47,17 +51,17 @@ def read_table(path: Path) -> list[Row]:
         TableError: the file can't be read, a line has other than three or four columns, or there is no line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")  # other line ends may stand in a text
     except (OSError, UnicodeDecodeError) as error:
         raise TableError(f"{path}: can't be read as UTF-8 text: {error}") from error
+    if lines == [""]:
+        raise TableError(f"{path}: holds no examples")
     rows = []
     for number, line in enumerate(lines, start=1):
         columns = line.split("\t")
         if len(columns) not in (3, 4):
             raise TableError(f"{path}, line {number}: {len(columns)} columns instead of 3 or 4")
         rows.append(Row(columns[0], path.parent / columns[1], *columns[2:]))
-    if not rows:
-        raise TableError(f"{path}: holds no examples")
     return rows
 
 

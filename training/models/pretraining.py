@@ -114,6 +114,8 @@ def freeze_for_audio(model: PretrainingModel) -> None:
 def freeze_audio(model: PretrainingModel) -> None:
     """Leave out all that is audio's own: the first stage has no sounds."""
     embedder = model.embedder
+    if "audio" not in embedder.modalities:
+        return
     own = [embedder.adapters["audio"], embedder.encoder.final_norms["audio"], embedder.projections["audio"]]
     for part in [*own, *(layer.ffns["audio"] for layer in _layers(embedder))]:
         part.requires_grad_(False)

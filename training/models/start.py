@@ -13,12 +13,19 @@ from torch import Tensor, nn
 
 from export.one_peace.checkpoint import Checkpoint, CheckpointError, load_checkpoint, released_name, write_checkpoint
 from export.one_peace.config import EncoderConfig, HeadConfig, Modality, ModelConfig
-from training.configuration import RunError, RunSettings
+from training.configuration import RunError, RunSettings, Task
 from training.models.finetuning import GroundingModel, LabelModel
 from training.models.initialization import initialize, initialize_filterbank, model_config
 from training.models.pretraining import DenoisingOptions, PretrainingModel, freeze_audio, freeze_for_audio
 
 _TABLE = re.compile(r"(adapters\.\w+\.position_bias\.tables\.)\d+$")
+_PRETRAINING: tuple[Task, ...] = ("vision_language", "audio_language")
+_BRANCHES: dict[Task, tuple[Modality, ...]] = {
+    "vision_language": ("text", "image"),
+    "audio_language": ("text", "audio"),
+    "grounding": ("text", "image"),
+    "audio_labels": ("audio",),
+}
 Trained = PretrainingModel | GroundingModel | LabelModel
 
 
@@ -37,8 +44,9 @@ def build_model(settings: RunSettings, vocabulary_size: int, num_labels: int) ->
             initialize_filterbank(model.embedder.get_submodule("adapters.audio.features.convs.0"))
         return _freeze(model, settings)
     checkpoint = _open(settings.start)
+    _check(settings, checkpoint)
     config = checkpoint.config
-    if config.text.vocabulary_size != vocabulary_size:
+    if "text" in _BRANCHES[settings.task] and config.text.vocabulary_size != vocabulary_size:
         raise RunError(
             f"{settings.start}: has {config.text.vocabulary_size} token ids, the vocabulary in data.bpe_dir "
             f"{vocabulary_size}"
@@ -46,7 +54,7 @@ def build_model(settings: RunSettings, vocabulary_size: int, num_labels: int) ->
     if settings.image_size is not None:
         image = replace(config.image, image_size=settings.image_size, relative_bucket_size=settings.image_size // 16)
         config = replace(config, image=image)
-    if settings.task in ("vision_language", "audio_language"):
+    if settings.task in _PRETRAINING:
         model = _pretraining_model(settings, config)
         initialize(model, config.encoder.layers, generator)
         fill(model.embedder, checkpoint_weights(checkpoint))
@@ -116,6 +124,14 @@ def _open(path: Path | None) -> Checkpoint:
         return load_checkpoint(path)
     except CheckpointError as error:
         raise RunError(str(error)) from error
+
+
+def _check(settings: RunSettings, checkpoint: Checkpoint) -> None:
+    for modality in _BRANCHES[settings.task]:
+        if modality not in checkpoint.config.modalities:
+            raise RunError(f"{settings.start}: has no {modality} branch, which the task {settings.task} needs")
+    if settings.task in _PRETRAINING and checkpoint.config.head is not None:
+        raise RunError(f"{settings.start}: holds a classify model; the task {settings.task} needs an embedding model")
 
 
 def _pretraining_model(settings: RunSettings, config: ModelConfig) -> PretrainingModel:
