@@ -62,6 +62,7 @@ class DenoisingSettings(_Section):
     """The denoising contrast of pretraining. `rows: 0` turns it off, which is fine-tuning for retrieval."""
 
     rows: float = Field(1.0, ge=0, le=1, description="share of each batch that is denoised")
+    every: int = Field(1, ge=1, description="forward passes from one that denoises to the next")
     layers: int = Field(2, ge=1, description="of the decoder")
     dim: int = Field(64, ge=16, description="width of the decoder")
     heads: int = Field(2, ge=1, description="of the decoder")

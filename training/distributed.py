@@ -49,8 +49,8 @@ def gather_rows(rows: Tensor) -> Tensor:
 
 def mean_over_processes(value: Tensor) -> Tensor:
     """The mean of a value, without gradient."""
-    value = value.detach().clone()
-    if world_size() > 1:
-        dist.all_reduce(value)
-        value /= world_size()
-    return value
+    if world_size() == 1:
+        return value.detach()
+    value = value.detach().to("cuda" if dist.get_backend() == "nccl" else "cpu", copy=True)
+    dist.all_reduce(value)
+    return value / world_size()

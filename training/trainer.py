@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from tqdm import tqdm
 
 from training.configuration import RunSettings
@@ -43,6 +44,7 @@ class Trainer:
         self._average = None if decay is None else AveragedWeights(self._plain, decay)
         self._scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
         self._states = settings.out / "states"
+        self._means = _Means()
         self.step = 0
 
     def run(self, until: int | None = None) -> None:
@@ -74,42 +76,36 @@ class Trainer:
 
     def validate(self, feed: Feed) -> dict[str, float]:
         """Mean losses and metrics over the first batches of `feed`."""
-        sums: dict[str, float] = {}
+        means = _Means()
         count = min(self._settings.validation_batches, feed.batches_per_epoch)
         self._model.eval()
         with torch.no_grad():
             for number, batch in zip(range(count), feed.batches(), strict=False):
-                for name, value in self._losses(batch, self._generator(number)).items():
-                    sums[name] = sums.get(name, 0.0) + float(mean_over_processes(value)) / count
+                means.add(self._losses(batch, number))
         self._model.train()
-        return sums
+        return means.take()
 
     def _train_step(self, batches: Iterator[Batch]) -> dict[str, float]:
-        """One optimiser step; what to report of it, nothing for most steps."""
+        """One optimiser step; what to report of the steps since the last report, nothing for most steps."""
         settings, started = self._settings, time.perf_counter()
         rate = learning_rate(self.step, settings.steps, settings.optimizer)
         set_learning_rate(self._optimizer, rate)
-        sums: dict[str, Tensor] = {}
-        waited_s = 0.0
         for micro in range(settings.accumulate):
             asked = time.perf_counter()
             batch = next(batches)
-            waited_s += time.perf_counter() - asked
-            losses = self._losses(batch, self._generator(self.step * settings.accumulate + micro))
+            wait_s = time.perf_counter() - asked
+            losses = self._losses(batch, self.step * settings.accumulate + micro)
             self._backward(losses)
-            for name, value in losses.items():
-                sums[name] = value.detach() / settings.accumulate + sums.get(name, 0.0)
+            self._means.add({**losses, "wait_s": torch.tensor(wait_s)})
         norm = self._update()
-        if (self.step + 1) % settings.log_every:
-            return {}
-        means = {name: float(mean_over_processes(value)) for name, value in sums.items()}
-        times = {"wait_s": waited_s, "step_s": time.perf_counter() - started}
-        return {**means, "gradient_norm": norm, "learning_rate": rate, **times}
+        self._means.add({"gradient_norm": norm, "step_s": torch.tensor(time.perf_counter() - started)})
+        return {} if (self.step + 1) % settings.log_every else {**self._means.take(), "learning_rate": rate}
 
-    def _losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    def _losses(self, batch: Batch, number: int) -> dict[str, Tensor]:
+        """Losses of pass `number`, which alone decides on random numbers."""
         kind = _AUTOCAST.get(self._settings.precision)
         with nullcontext() if kind is None else torch.autocast(self._device.type, dtype=kind):
-            losses: dict[str, Tensor] = self._model(batch.to(self._device), generator)
+            losses: dict[str, Tensor] = self._model(batch.to(self._device), self._generator(number), number)
         return losses
 
     def _backward(self, losses: dict[str, Tensor]) -> None:
@@ -118,7 +114,7 @@ class Trainer:
         total: Tensor = self._scaler.scale(torch.stack(minimised).sum() / self._settings.accumulate)
         total.backward()  # type: ignore[no-untyped-call]
 
-    def _update(self) -> float:
+    def _update(self) -> Tensor:
         """Clip, step, average; the gradient's norm before clipping."""
         self._scaler.unscale_(self._optimizer)
         norm = nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.optimizer.clip_norm)
@@ -127,7 +123,7 @@ class Trainer:
         self._optimizer.zero_grad(set_to_none=True)
         if self._average is not None:
             self._average.update(self._plain)
-        return float(norm)
+        return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
     def _generator(self, number: int) -> torch.Generator:
         """Random numbers of one forward pass, other ones in every process."""
@@ -142,6 +138,7 @@ class Trainer:
         self._scaler.load_state_dict(state["scaler"])
         if self._average is not None:
             self._average.load(state["average"])
+        self._means.load(state["means"])
         self.step = int(state["step"])
 
     def _save(self) -> None:
@@ -149,6 +146,7 @@ class Trainer:
             "model": whole_model(self._model),
             "optimizer": whole_optimizer(self._model, self._optimizer),
             "scaler": self._scaler.state_dict(),
+            "means": self._means.state(),
             "average": {} if self._average is None else self._average.state,
             "step": self.step,
         }
@@ -161,3 +159,30 @@ class Trainer:
             weights = self._average.state
         if rank() == 0:
             write_trained(self._settings.out / "model.pt", self._plain, weights)
+
+
+class _Means:
+    """Running means of named values, over this process until they are taken, then over all."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, values: dict[str, Tensor]) -> None:
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, torch.zeros(())) + value.detach().cpu()
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def state(self) -> dict[str, tuple[Tensor, int]]:
+        """What was added since the last report."""
+        return {name: (total, self._counts[name]) for name, total in self._sums.items()}
+
+    def load(self, state: dict[str, tuple[Tensor, int]]) -> None:
+        self._sums = {name: total for name, (total, _) in state.items()}
+        self._counts = {name: count for name, (_, count) in state.items()}
+
+    def take(self) -> dict[str, float]:
+        """The means, and start anew; every process must ask."""
+        means = {name: float(mean_over_processes(total / self._counts[name])) for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        return means

@@ -20,7 +20,7 @@ class GroundingModel(nn.Module):
         super().__init__()
         self.classifier = ClassifyModel(config)
 
-    def forward(self, batch: Batch, generator: torch.Generator) -> Losses:  # noqa: ARG002
+    def forward(self, batch: Batch, generator: torch.Generator, number: int = 0) -> Losses:  # noqa: ARG002
         """Losses `l1` and `giou`, and the metric `iou_over_half`, float32 [] each."""
         boxes = self.classifier({"text": (batch.tokens,), "image": (_present(batch.pixels),)}).sigmoid()
         true = _present(batch.target)
@@ -37,7 +37,7 @@ class LabelModel(nn.Module):
         self.classifier = ClassifyModel(config)
         self.label_smoothing = label_smoothing
 
-    def forward(self, batch: Batch, generator: torch.Generator) -> Losses:  # noqa: ARG002
+    def forward(self, batch: Batch, generator: torch.Generator, number: int = 0) -> Losses:  # noqa: ARG002
         """Loss `cross_entropy` and the metric `top_1`, float32 [] each."""
         inputs: dict[Modality, tuple[Tensor, ...]] = {"audio": (_present(batch.waveform), _present(batch.num_samples))}
         logits, classes = self.classifier(inputs), _present(batch.target)

@@ -25,13 +25,15 @@ Losses = dict[str, Tensor]
 class DenoisingOptions:
     """Shares of units that are hidden, by modality: alone, and together with the other one; the paper's by default.
 
-    `rows`: share of every batch that is denoised. `audio_span`: frames hidden in a run.
+    `rows`: share of a batch that is denoised. `every`: passes from one that denoises to the next. `audio_span`: frames
+    hidden in a run.
     """
 
     alone: dict[Modality, float] = field(default_factory=lambda: {"text": 0.15, "image": 0.75, "audio": 0.55})
     together: dict[Modality, float] = field(default_factory=lambda: {"text": 0.4, "image": 0.6875, "audio": 0.45})
     scale: float = 2.5
     rows: float = 1.0
+    every: int = 1
     audio_span: int = 5
 
 
@@ -45,7 +47,7 @@ class PretrainingModel(nn.Module):
         self.embedder = EmbeddingModel(config)
         self.denoiser = Denoiser(config, decoder) if options.rows > 0 else None
 
-    def forward(self, batch: Batch, generator: torch.Generator) -> Losses:
+    def forward(self, batch: Batch, generator: torch.Generator, number: int = 0) -> Losses:
         """Losses of a batch of pairs, float32 [] each: `contrast`; denoising, alone and `joint_`."""
         sequences = self._adapt(batch)
         features = {m: self.embedder.encoder({m: sequence})[m] for m, sequence in sequences.items()}
@@ -55,7 +57,7 @@ class PretrainingModel(nn.Module):
         }
         scale = self.embedder.logit_scale.clamp(0, MAX_LOGIT_SCALE).exp()
         losses = {"contrast": contrastive_loss(vectors["text"], vectors[self.other], scale)}
-        if self.denoiser is None or not any(p.requires_grad for p in self.denoiser.parameters()):
+        if self.denoiser is None or number % self.options.every:
             return losses
         rows = max(1, round(len(batch.tokens) * self.options.rows))
         some = {m: _first_rows(sequence, rows) for m, sequence in sequences.items()}

@@ -138,7 +138,7 @@ def _pretraining_model(settings: RunSettings, config: ModelConfig) -> Pretrainin
     other: Modality = "image" if settings.task == "vision_language" else "audio"
     denoising = settings.denoising
     decoder = EncoderConfig(denoising.dim, 2 * denoising.dim, denoising.layers, denoising.heads)
-    return PretrainingModel(config, other, decoder, DenoisingOptions(rows=denoising.rows))
+    return PretrainingModel(config, other, decoder, DenoisingOptions(rows=denoising.rows, every=denoising.every))
 
 
 def _freeze(model: PretrainingModel, settings: RunSettings) -> PretrainingModel:
