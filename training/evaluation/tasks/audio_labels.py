@@ -48,15 +48,16 @@ def run(model: EvaluatedModel, data: Labelled, options: TaskOptions) -> Result: 
 
 
 def _scores(answers: list[dict[str, float]], data: Labelled) -> NDArray[np.float64]:
-    """Probabilities [N, C] in the order of the data's classes."""
+    """Probabilities [N, C] in the order of the data's classes; 0 for one that no file has and the head lacks."""
     labels = {plain(label): label for label in answers[0]}
-    lacking = [name for name in data.classes if plain(name) not in labels]
+    occurring = sorted({number for item in data.items for number in item.labels})
+    lacking = [data.classes[number] for number in occurring if plain(data.classes[number]) not in labels]
     if lacking:
         named = ", ".join(f"'{name}'" for name in lacking[:NAMED_AT_MOST])
         more = len(lacking) - NAMED_AT_MOST
         raise HeadLacksLabels(f"the trained head has no label {named}" + (f" and {more} more" if more > 0 else ""))
-    own = [labels[plain(name)] for name in data.classes]
-    return np.asarray([[answer[label] for label in own] for answer in answers], dtype=np.float64)
+    own = [labels.get(plain(name), "") for name in data.classes]
+    return np.asarray([[answer.get(label, 0.0) for label in own] for answer in answers], dtype=np.float64)
 
 
 def plain(label: str) -> str:

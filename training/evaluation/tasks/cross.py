@@ -33,7 +33,7 @@ def run(model: EvaluatedModel, data: Paired, options: TaskOptions) -> Result:
     return Result(
         title=f"sound → picture, galleries of {len(labels)}",
         count=len(numbers),
-        metrics=recalls("sound → picture", np.concatenate([one.places for one in found])),
+        metrics=recalls(np.concatenate([one.places for one in found])),
         missing=data.missing,
         refused=pictures.refused + sounds.refused,
         details={"galleries": options.galleries, "seed": options.seed, "gallery_size": len(labels)},

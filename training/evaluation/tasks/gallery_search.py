@@ -45,6 +45,6 @@ def search(queries: Side, gallery: Side, relevant: Sequence[Sequence[int]]) -> F
     return Found(found, tuple(rankings))
 
 
-def recalls(direction: str, found: Integers) -> dict[str, float]:
-    """R@1, R@5 and R@10 under the direction's name."""
-    return {f"{direction} R@{k}": share_within(found, k) for k in CUTOFFS}
+def recalls(found: Integers, direction: str = "") -> dict[str, float]:
+    """R@1, R@5 and R@10, under the direction's name if there is more than one."""
+    return {f"{direction} R@{k}".strip(): share_within(found, k) for k in CUTOFFS}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from training.evaluation.dataset import Box, DataError
 
-EXAMPLES = 16
+EXAMPLES = 12
 """Queries shown in the report, spread evenly."""
 ANSWERS = 5
 """Best answers shown for each."""

@@ -32,7 +32,7 @@ def run(model: EvaluatedModel, data: Captioned, options: TaskOptions) -> Result:
     return Result(
         title=f"{kind} ↔ text, retrieval",
         count=len(items),
-        metrics=recalls(f"{kind} → text", to_text.places) | recalls(f"text → {kind}", to_file.places),
+        metrics=recalls(to_text.places, f"{kind} → text") | recalls(to_file.places, f"text → {kind}"),
         missing=data.missing,
         refused=embedded.refused,
         details={"captions": len(captions)},
