@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from training.data.concepts import ConceptTable, concept_table
+from training.data.concepts import concept_table
 from training.evaluation.benchmarks.project_tables import (
     COLOURS,
     PICTURES,
@@ -65,10 +65,12 @@ def read_made(options: ReadOptions) -> MadeData:
     split = options.data / (options.split or "test")
     folder = split if split.is_dir() else options.data
     table = concept_table()
+    bare = tuple(thing.name for thing in table.things)
+    names = tuple(map(table.with_article, bare))
     return MadeData(
-        pictures=_things(folder / PICTURES, "image", table, PICTURE_TEMPLATES),
-        sounds=_things(folder / SOUNDS, "audio", table, SOUND_TEMPLATES),
-        speech=_things(folder / SPEECH, "audio", table, SPEECH_TEMPLATES),
+        pictures=_things(folder / PICTURES, "image", names, PICTURE_TEMPLATES),
+        sounds=_things(folder / SOUNDS, "audio", names, SOUND_TEMPLATES),
+        speech=_things(folder / SPEECH, "audio", bare, SPEECH_TEMPLATES),
         seen_and_heard=paired(folder / PICTURES, folder / SOUNDS),
         seen_and_said=paired(folder / PICTURES, folder / SPEECH),
         coloured=paired(folder / COLOURS, folder / SOUNDS),
@@ -76,8 +78,9 @@ def read_made(options: ReadOptions) -> MadeData:
     )
 
 
-def _things(file: Path, kind: MediaKind, table: ConceptTable, templates: tuple[str, ...]) -> Labelled:
-    """Rows labelled with one of the things; drawn shapes are left out."""
+def _things(file: Path, kind: MediaKind, names: tuple[str, ...], templates: tuple[str, ...]) -> Labelled:
+    """Rows labelled with one of the things, which prompts call by `names`; drawn shapes are left out."""
+    table = concept_table()
     classes = tuple(thing.name for thing in table.things)
     numbers = {name: number for number, name in enumerate(classes)}
     shapes = {shape.name for shape in table.shapes}
@@ -90,8 +93,6 @@ def _things(file: Path, kind: MediaKind, table: ConceptTable, templates: tuple[s
     if not items:
         raise DataError(f"{file}: no row has a thing's label")
     found, missing = sort_by_presence(items)
-    bare = templates is SPEECH_TEMPLATES
-    names = classes if bare else tuple(table.with_article(name) for name in classes)
     return Labelled(kind, found, classes, names, templates=templates, missing=missing)
 
 

@@ -29,14 +29,17 @@ CORNERS = ("x0", "y0", "x1", "y1")
 
 
 class ServerModel:
-    """Asks `onepeace serve` at `url`.
+    """Asks `onepeace serve` at `url`; `transport` takes the network's place in tests.
 
     Raises (on creation):
         ModelError: nobody answers there, or not as this service does.
     """
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=None))
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+        try:
+            self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, transport=transport)
+        except httpx.InvalidURL as error:
+            raise ModelError(f"'{url}' is not the address of a server: {error}") from error
         self._pool = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="request")
         try:
             self._info = self._ask(partial(self._client.get, "/info"))

@@ -32,7 +32,7 @@ def run(model: EvaluatedModel, data: Paired, options: TaskOptions) -> Result:
 
     A gallery has `THINGS` random things in every colour, each picture once; each is asked for once. The query is the
     normalised weighted sum of the two vectors. Alone, a sound leaves the colour open and a colour the thing, so even a
-    perfect model finds one in as many as there are colours, or things.
+    perfect model finds at most one in as many as there are colours, or things.
 
     Raises:
         DataError: no thing is there in every colour and as a sound.

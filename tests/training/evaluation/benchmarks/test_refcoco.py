@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.training.evaluation.benchmarks.trees import write
-from training.evaluation.benchmarks.rows import ReadOptions
 from training.evaluation.benchmarks.refcoco import read_refcoco, read_refcoco_plus, read_refcocog
+from training.evaluation.benchmarks.rows import ReadOptions
 from training.evaluation.dataset import DataError
 
 REFERENCES = [

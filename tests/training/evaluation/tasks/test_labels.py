@@ -17,15 +17,15 @@ from training.evaluation.tasks.result import TaskOptions
 ONE = TaskOptions(templates=("{}",))
 
 
-def labelled(files: dict[str, tuple[int, ...]], classes: tuple[str, ...], kind: str = "audio", **more: bool) -> Labelled:
+def labelled(
+    files: dict[str, tuple[int, ...]], classes: tuple[str, ...], kind: str = "audio", **more: bool
+) -> Labelled:
     items = tuple(LabelledFile(Path(name), labels) for name, labels in files.items())
     return Labelled(kind, items, classes, classes, **more)
 
 
 def test_zero_shot_takes_the_nearest_class() -> None:
-    model = KnownModel(
-        {"cow": [1, 0, 0], "dog": [0, 1, 0], "a.png": [2, 1, 0], "b.png": [1, 3, 0], "c.png": [5, 1, 0]}
-    )
+    model = KnownModel({"cow": [1, 0, 0], "dog": [0, 1, 0], "a.png": [2, 1, 0], "b.png": [1, 3, 0], "c.png": [5, 1, 0]})
     data = labelled({"a.png": (0,), "b.png": (1,), "c.png": (1,)}, ("cow", "dog"), "image")
     result = zero_shot.run(model, data, ONE)
     assert result.metrics == {"top-1": pytest.approx(2 / 3)}
@@ -88,7 +88,7 @@ def test_the_heads_probabilities_are_sorted_to_the_datas_classes() -> None:
 def test_a_head_without_a_label_that_occurs_is_an_error() -> None:
     data = labelled({"a": (0,)}, ("cow", "dog"))
     model = KnownModel(labels={"a": {"cat": 1.0}})
-    with pytest.raises(DataError, match="no label 'cow'$"):
+    with pytest.raises(DataError, match=r"no label 'cow'$"):
         audio_labels.run(model, data, TaskOptions())
 
 
