@@ -16,7 +16,7 @@ def test_each_text_and_file_is_asked_once() -> None:
     assert [answer.tolist() for answer in first] == [[1, 0, 0], [0, 1, 0], [1, 0, 0]]  # type: ignore[union-attr]
     (refused,) = model.embed_texts(["c"])
     assert isinstance(refused, Refusal)
-    list(model.embed_texts(["c", "b"]))
+    list(model.embed_texts(["c", "b", "d"]))
     list(model.embed_files("image", [Path("a"), Path("x/a"), Path("a")]))
     list(model.embed_files("audio", [Path("a")]))
-    assert known.asked == ["a", "b", "c", "a", "a", "a"]
+    assert known.asked == ["a", "b", "c", "d", "a", "a", "a"]

@@ -37,8 +37,10 @@ def boxes_uri(found: FoundBox) -> str | None:
         return None
     picture, scale = loaded
     draw = ImageDraw.Draw(picture)
-    draw.rectangle(_scaled(found.true_box, scale, picture.size), outline=TRUE_COLOUR, width=LINE_WIDTH)
-    draw.rectangle(_scaled(found.found_box, scale, picture.size), outline=FOUND_COLOUR, width=LINE_WIDTH)
+    for box, colour in ((found.true_box, TRUE_COLOUR), (found.found_box, FOUND_COLOUR)):
+        corners = _scaled(box, scale, picture.size)
+        draw.rectangle(corners, outline="white", width=LINE_WIDTH + 2)  # seen on a ground of the line's colour too
+        draw.rectangle(corners, outline=colour, width=LINE_WIDTH)
     return _uri(picture)
 
 

@@ -91,7 +91,8 @@ def _search_gallery(
     """One gallery, searched by both parts together, by the sounds alone, by the texts alone."""
     size = min(THINGS, len(materials.things))
     things = [materials.things[number] for number in random.permutation(len(materials.things))[:size]]
-    wanted = [(colour, thing) for thing in things for colour in range(len(materials.colours))]
+    pairs = [(colour, thing) for thing in things for colour in range(len(materials.colours))]
+    wanted = [pairs[number] for number in random.permutation(len(pairs))]  # so that examples differ in both
     labels = [f"{materials.colours[colour]} {thing}" for colour, thing in wanted]
     gallery = materials.pictures.side(materials.pictures.pick(labels, random))
     sounds = materials.sounds.side(materials.sounds.pick([thing for _, thing in wanted], random))

@@ -68,6 +68,12 @@ class FoundBox:
     found_box: Box
     overlap: float
 
+    @property
+    def crossed(self) -> bool:
+        """Whether the model's corners stand the wrong way round, so that its box has no area."""
+        x0, y0, x1, y1 = self.found_box
+        return x1 <= x0 or y1 <= y0
+
 
 @dataclass(frozen=True, slots=True)
 class Confusion:

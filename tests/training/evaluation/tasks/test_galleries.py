@@ -29,6 +29,16 @@ def test_retrieval_counts_both_directions() -> None:
     assert metrics["picture → text R@5"] == metrics["text → picture R@5"] == 1.0
 
 
+def test_a_caption_that_two_pictures_share_is_asked_once() -> None:
+    model = KnownModel({"a.png": [1, 0, 0], "b.png": [0, 1, 0], "a cow": [1, 0.1, 0], "a dog": [0, 1, 0]})
+    files = (CaptionedFile(Path("a.png"), ("a cow",)), CaptionedFile(Path("b.png"), ("a cow", "a dog")))
+    metrics = retrieval.run(model, Captioned("image", files), TaskOptions()).metrics
+    assert model.asked.count("a cow") == 1
+    # Of three captions, the "a cow" of b.png finds a.png. a.png's own caption is tied with the same one of b.png.
+    assert metrics["text → picture R@1"] == pytest.approx(2 / 3)
+    assert metrics["picture → text R@1"] == 0.5
+
+
 def test_a_caption_that_cant_be_embedded_is_an_error() -> None:
     data = Captioned("audio", (CaptionedFile(Path("a"), ("cow",)),))
     with pytest.raises(ModelError, match="'cow' could not be embedded"):
