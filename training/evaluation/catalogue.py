@@ -52,10 +52,15 @@ class Limitable(Protocol):
 
 
 def _one_task(
-    read: Callable[[ReadOptions], Data], run: Callable[[EvaluatedModel, Data, TaskOptions], Result]
+    read: Callable[[ReadOptions], Data],
+    run: Callable[[EvaluatedModel, Data, TaskOptions], Result],
+    *,
+    whole: bool = False,
 ) -> Preparation:
+    """One reader and one task; `whole`: the data is small, and a part of it would be an easier task."""
+
     def prepare(request: Request) -> Measurement:
-        data = read(request.files).limited(request.limit)
+        data = read(request.files).limited(None if whole else request.limit)
 
         def measure(model: EvaluatedModel) -> Iterator[Outcome]:
             result = run(model, data, request.options)
@@ -104,6 +109,6 @@ PREPARATIONS: dict[str, Preparation] = {
     "tsv-captions": _one_task(project_tables.read_captions, retrieval.run),
     "tsv-regions": _one_task(project_tables.read_regions, grounding.run),
     "cross": _one_task(project_tables.read_cross, cross.run),
-    "composed": _one_task(project_tables.read_composed, composed.run),
+    "composed": _one_task(project_tables.read_composed, composed.run, whole=True),
     "made": _made,
 }

@@ -108,10 +108,17 @@ class Paired:
     pictures: tuple[TaggedFile, ...]
     sounds: tuple[TaggedFile, ...]
     missing: tuple[Path, ...] = ()
+    heard: frozenset[str] = frozenset()
+
+    def labels_heard(self) -> frozenset[str]:
+        """Labels of the sounds, also of those that a limit took away: galleries stay as hard."""
+        return self.heard or frozenset(item.label for item in self.sounds)
 
     def limited(self, count: int | None) -> Paired:
         """At most `count` sounds, spread evenly; the pictures, of which galleries are drawn, all stay."""
-        return self if count is None else replace(self, sounds=spread(self.sounds, count))
+        if count is None:
+            return self
+        return replace(self, sounds=spread(self.sounds, count), heard=self.labels_heard())
 
 
 def spread(things: Sequence[Thing], count: int) -> tuple[Thing, ...]:

@@ -18,14 +18,14 @@ def run(model: EvaluatedModel, data: Paired, options: TaskOptions) -> Result:
         DataError: the pictures and the sounds share no label.
         ModelError: the model can't be asked.
     """
-    shared = {item.label for item in data.pictures} & {item.label for item in data.sounds}
+    shared = {item.label for item in data.pictures} & data.labels_heard()
     require_items(sorted(shared), "labels that pictures and sounds share")
     pictures = embed_labelled(model, "image", [item for item in data.pictures if item.label in shared])
     sounds = embed_labelled(model, "audio", [item for item in data.sounds if item.label in shared])
-    labels = sorted(set(pictures.numbers) & set(sounds.numbers))
-    require_items(labels, "labels that pictures and sounds share")
+    labels = sorted(pictures.numbers)
     places = {label: place for place, label in enumerate(labels)}
     numbers = [number for number, item in enumerate(sounds.items) if item.label in places]
+    require_items(numbers, "labels that pictures and sounds share")
     relevant = [[places[sounds.items[number].label]] for number in numbers]
     random = np.random.default_rng(options.seed)
     queries = sounds.side(numbers)

@@ -96,7 +96,8 @@ def test_the_page_is_whole_and_stands_alone(tmp_path: Path) -> None:
 
 def test_the_page_shows_what_was_found(tmp_path: Path) -> None:
     page = html_report(record(tmp_path))
-    for wanted in ("12.5", "sound → picture", "a cow", "gone.png", "IoU 0.00, its corners are crossed", "no such model", "abcdef0123456789"):
+    assert all(wanted in page for wanted in ("12.5", "sound → picture", "a cow", "gone.png"))
+    for wanted in ("IoU 0.00, its corners are crossed", "no such model", "abcdef0123456789"):
         assert wanted in page
     assert "&lt;script&gt;" in page
     assert "1 missing files" in page

@@ -59,6 +59,13 @@ def test_cross_ranks_one_picture_for_each_shared_label() -> None:
     assert (result.metrics["R@1"], result.metrics["R@5"]) == (0.5, 1.0)
 
 
+def test_a_limit_makes_no_gallery_easier() -> None:
+    model = KnownModel({"p1": [1, 0, 0], "p2": [0, 1, 0], "s1": [1, 0.5, 0]})
+    data = Paired(tagged(p1="cow", p2="dog"), tagged(s1="cow", s2="dog")).limited(1)
+    result = cross.run(model, data, TaskOptions(galleries=1))
+    assert (result.count, result.details["gallery_size"]) == (1, 2)
+
+
 def test_cross_needs_shared_labels() -> None:
     with pytest.raises(DataError, match="no labels that pictures and sounds share"):
         cross.run(KnownModel(), Paired(tagged(p="cow"), tagged(s="dog")), TaskOptions())
