@@ -1,4 +1,4 @@
-"""The `onepeace` command: serve, info, embed; export and verify where PyTorch is installed."""
+"""The `onepeace` command: serve, info, embed, eval; export and verify where PyTorch is installed."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from export import cli as export_cli
+    from training.evaluation import cli as evaluation_cli
 
     parser = argparse.ArgumentParser(prog="onepeace", description="ONE-PEACE Server", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=__version__)
@@ -67,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="hold a model repository against PyTorch (needs PyTorch)")
     export_cli.add_verify_arguments(verify)
     verify.set_defaults(run=export_cli.run_verify)
+    evaluate = commands.add_parser("eval", help="measure a server or a model repository on a benchmark")
+    evaluation_cli.add_eval_arguments(evaluate)
+    evaluate.set_defaults(run=evaluation_cli.run_eval)
     return parser
 
 

@@ -1,0 +1,1 @@
+"""Results for people and machines: a table in the terminal, JSON, a page with pictures."""
