@@ -4,8 +4,10 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 HOST ?= 127.0.0.1
 PORT ?= 8000
+PROCESSES ?= 2
+TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: serve gpu test lint types unit model bench lock clean help
+.PHONY: serve gpu test lint types unit model train bench lock clean help
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -43,6 +45,16 @@ unit: .venv/dev
 
 model: .venv/dev  ## Make the stand-in checkpoint and export it to model_repository/
 	$(BIN)/python -m export.standin
+
+train: .venv/dev  ## Make the data, train the small model from nothing, export it to model_repository/
+	$(BIN)/python -m training.data runs/corpus
+	$(TRAIN)/1_vision_language.yaml
+	$(TRAIN)/2_audio_language.yaml
+	$(TRAIN)/3_grounding.yaml
+	$(TRAIN)/4_audio_labels.yaml
+	$(BIN)/onepeace export --bpe-dir runs/corpus/bpe --out model_repository \
+		--checkpoint runs/small/2_audio_language/model.pt --grounding runs/small/3_grounding/model.pt \
+		--audio-labels runs/small/4_audio_labels/model.pt --labels runs/corpus/audio_labels.txt
 
 bench: .venv/dev  ## Measure engine, decoding and service on the same cores
 	$(BIN)/python -m bench

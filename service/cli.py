@@ -1,4 +1,4 @@
-"""The `onepeace` command: serve, info, embed, eval; export and verify where PyTorch is installed."""
+"""The `onepeace` command: serve, info, embed, eval; train, export and verify where PyTorch is installed."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from export import cli as export_cli
+    from training import cli as training_cli
     from training.evaluation import cli as evaluation_cli
 
     parser = argparse.ArgumentParser(prog="onepeace", description="ONE-PEACE Server", allow_abbrev=False)
@@ -62,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("inputs", nargs="+", metavar="FILE_OR_TEXT", help="a file's path, or else a text")
     add_settings(embed)
     embed.set_defaults(run=_embed)
+    train = commands.add_parser("train", help="train or fine-tune a model (needs PyTorch)")
+    training_cli.add_train_arguments(train)
+    train.set_defaults(run=training_cli.run_train)
     export = commands.add_parser("export", help="write a model repository from checkpoints (needs PyTorch)")
     export_cli.add_export_arguments(export)
     export.set_defaults(run=export_cli.run_export)

@@ -22,10 +22,13 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_train(args: argparse.Namespace) -> int:
     """Run; the exit code: 0, 1 when the run failed, 2 when it could not start."""
-    from training.configuration import RunError, read_run
-    from training.data.table import TableError
-    from training.run import train
-
+    try:
+        from training.configuration import RunError, read_run
+        from training.data.table import TableError
+        from training.run import train
+    except ImportError as error:
+        print(f"onepeace train: {error.name} is not installed; pip install 'onepeace-server[train]'", file=sys.stderr)
+        return 2
     try:
         train(read_run(args.run), args.until)
     except RunError as error:
