@@ -18,7 +18,15 @@ from training.distributed import mean_over_processes, rank
 from training.log import RunLog
 from training.models.start import Trained, config_of, write_trained
 from training.optimization import AveragedWeights, build_optimizer, learning_rate, set_learning_rate
-from training.parallel import spread, take_whole, whole_model, whole_optimizer
+from training.parallel import (
+    plain_parameters,
+    spread,
+    take_whole,
+    take_whole_tensors,
+    whole_model,
+    whole_optimizer,
+    whole_tensors,
+)
 from training.run_state import load_newest_state, save_state
 
 METRICS = frozenset({"iou_over_half", "top_1"})  # reported, not minimised
@@ -40,7 +48,7 @@ class Trainer:
         self._model = spread(model, settings, device)
         self._optimizer = build_optimizer(self._model, settings.optimizer, config_of(model).encoder.layers)
         decay = settings.optimizer.ema
-        self._average = None if decay is None else AveragedWeights(self._plain, decay)
+        self._average = None if decay is None else AveragedWeights(plain_parameters(model), decay)
         self._scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
         self._states = settings.out / "states"
         self.step = 0
@@ -126,7 +134,7 @@ class Trainer:
         self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
         if self._average is not None:
-            self._average.update(self._plain)
+            self._average.update(plain_parameters(self._plain))
         return float(norm)
 
     def _generator(self, number: int) -> torch.Generator:
@@ -141,7 +149,7 @@ class Trainer:
         take_whole(self._model, self._optimizer, state)
         self._scaler.load_state_dict(state["scaler"])
         if self._average is not None:
-            self._average.load(state["average"])
+            take_whole_tensors(self._average.state, state["average"])
         self.step = int(state["step"])
 
     def _save(self) -> None:
@@ -149,7 +157,7 @@ class Trainer:
             "model": whole_model(self._model),
             "optimizer": whole_optimizer(self._model, self._optimizer),
             "scaler": self._scaler.state_dict(),
-            "average": {} if self._average is None else self._average.state,
+            "average": {} if self._average is None else whole_tensors(self._average.state),
             "step": self.step,
         }
         if rank() == 0:
@@ -158,6 +166,6 @@ class Trainer:
     def _write_result(self) -> None:
         weights = whole_model(self._model)
         if self._average is not None:
-            weights = self._average.state
+            weights = whole_tensors(self._average.state)
         if rank() == 0:
             write_trained(self._settings.out / "model.pt", self._plain, weights)
