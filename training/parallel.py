@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import (
     _CHECKPOINT_PREFIX,
@@ -22,8 +23,8 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from export.one_peace.encoder import EncoderLayer
-from training.configuration import RunSettings
-from training.distributed import world_size
+from training.configuration import RunError, RunSettings
+from training.distributed import mean_over_processes, world_size
 
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 _TAKE_WHOLE = StateDictOptions(full_state_dict=True)
@@ -31,19 +32,42 @@ _TAKE_WHAT_IS_THERE = StateDictOptions(full_state_dict=True, strict=False)
 
 
 def spread(model: nn.Module, settings: RunSettings, device: torch.device) -> nn.Module:
-    """The model as its forward pass must be called: checkpointed, sharded or copied as the settings say."""
+    """The model as its forward pass must be called: checkpointed, sharded or copied as the settings say.
+
+    Raises:
+        RunError: shards are asked for without `torchrun`.
+    """
     model.to(device)
     if settings.activation_checkpointing:
         apply_activation_checkpointing(model, check_fn=lambda module: isinstance(module, EncoderLayer))
     if settings.parallel == "fsdp":
+        if not dist.is_initialized():
+            raise RunError("parallel: fsdp needs `torchrun`")
         for module in list(model.modules()):
             if isinstance(module, EncoderLayer):
                 fully_shard(module)
-        fully_shard(model)
+        scalars = {parameter for parameter in model.parameters() if not parameter.dim()}
+        fully_shard(model, ignored_params=scalars)  # it refuses parameters without a dimension
+        for scalar in scalars:
+            scalar.register_post_accumulate_grad_hook(_average_gradient)
         return model
     if world_size() == 1:
         return model
     return DistributedDataParallel(model, find_unused_parameters=True)
+
+
+def clip_gradients(model: nn.Module, limit: float) -> float:
+    """Scale the gradient down to the norm `limit`; its norm before, over all processes' shards."""
+    kinds: dict[bool, list[Tensor]] = {}
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            kinds.setdefault(isinstance(parameter, DTensor), []).append(parameter)
+    norms = [nn.utils.get_total_norm([p.grad for p in kind if p.grad is not None]) for kind in kinds.values()]
+    whole = [norm.full_tensor() if isinstance(norm, DTensor) else norm for norm in norms]
+    norm = whole[0] if len(whole) == 1 else torch.stack(whole).norm()
+    for kind in kinds.values():
+        nn.utils.clip_grads_with_norm_(kind, limit, norm)
+    return float(norm)
 
 
 def whole_model(model: nn.Module) -> dict[str, Tensor]:
@@ -67,7 +91,7 @@ def take_whole(model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[s
 
 def plain_parameters(model: nn.Module) -> dict[str, Tensor]:
     """This process's part of every weight, by the plain model's names."""
-    return {name.replace(f"{_CHECKPOINT_PREFIX}.", ""): parameter for name, parameter in model.named_parameters()}
+    return {name.replace(_CHECKPOINT_PREFIX, ""): parameter for name, parameter in model.named_parameters()}
 
 
 def whole_tensors(parts: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -82,3 +106,8 @@ def take_whole_tensors(parts: dict[str, Tensor], whole: dict[str, Tensor]) -> No
         if isinstance(own, DTensor):
             value = distribute_tensor(value.to(own.device), own.device_mesh, own.placements)
         own.copy_(value)
+
+
+def _average_gradient(parameter: Tensor) -> None:
+    if parameter.grad is not None:
+        parameter.grad = mean_over_processes(parameter.grad)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, nullcontext
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from training.configuration import RunSettings
@@ -19,6 +19,7 @@ from training.log import RunLog
 from training.models.start import Trained, config_of, write_trained
 from training.optimization import AveragedWeights, build_optimizer, learning_rate, set_learning_rate
 from training.parallel import (
+    clip_gradients,
     plain_parameters,
     spread,
     take_whole,
@@ -129,13 +130,13 @@ class Trainer:
     def _update(self) -> float:
         """Clip, step, average; the gradient's norm before clipping."""
         self._scaler.unscale_(self._optimizer)
-        norm = nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.optimizer.clip_norm)
+        norm = clip_gradients(self._model, self._settings.optimizer.clip_norm)
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
         if self._average is not None:
             self._average.update(plain_parameters(self._plain))
-        return float(norm)
+        return norm
 
     def _generator(self, number: int) -> torch.Generator:
         """Random numbers of one forward pass, other ones in every process."""
