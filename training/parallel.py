@@ -49,7 +49,7 @@ def spread(model: nn.Module, settings: RunSettings, device: torch.device) -> nn.
         scalars = {parameter for parameter in model.parameters() if not parameter.dim()}
         fully_shard(model, ignored_params=scalars)  # it refuses parameters without a dimension
         for scalar in scalars:
-            scalar.register_post_accumulate_grad_hook(_average_gradient)
+            scalar.register_post_accumulate_grad_hook(_average_gradient)  # type: ignore[no-untyped-call]
         return model
     if world_size() == 1:
         return model
@@ -58,15 +58,17 @@ def spread(model: nn.Module, settings: RunSettings, device: torch.device) -> nn.
 
 def clip_gradients(model: nn.Module, limit: float) -> float:
     """Scale the gradient down to the norm `limit`; its norm before, over all processes' shards."""
-    kinds: dict[bool, list[Tensor]] = {}
-    for parameter in model.parameters():
-        if parameter.grad is not None:
-            kinds.setdefault(isinstance(parameter, DTensor), []).append(parameter)
-    norms = [nn.utils.get_total_norm([p.grad for p in kind if p.grad is not None]) for kind in kinds.values()]
-    whole = [norm.full_tensor() if isinstance(norm, DTensor) else norm for norm in norms]
-    norm = whole[0] if len(whole) == 1 else torch.stack(whole).norm()
-    for kind in kinds.values():
-        nn.utils.clip_grads_with_norm_(kind, limit, norm)
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    shards = [gradient.to_local() for gradient in gradients if isinstance(gradient, DTensor)]
+    copies = [gradient for gradient in gradients if not isinstance(gradient, DTensor)]
+    norm = nn.utils.get_total_norm(copies)
+    if shards:
+        squares = nn.utils.get_total_norm(shards).square()
+        dist.all_reduce(squares)
+        norm = (norm.square() + squares).sqrt()
+    factor = (limit / (norm + 1e-6)).clamp(max=1.0)
+    for gradient in (*shards, *copies):
+        gradient.mul_(factor)
     return float(norm)
 
 
