@@ -24,12 +24,12 @@ def world_size() -> int:
 
 @contextmanager
 def process_group() -> Iterator[torch.device]:
-    """Join the group that `torchrun` describes, if there is one; gives the device of this process."""
+    """Join the group that `torchrun` describes, unless there is none or it was joined; gives this process's device."""
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)
-    if "RANK" not in os.environ:
+    if "RANK" not in os.environ or dist.is_initialized():
         yield device
         return
     dist.init_process_group("nccl" if cuda else "gloo")

@@ -12,14 +12,15 @@ from torch.utils.tensorboard.writer import SummaryWriter
 class RunLog:
     """`log.jsonl` and `tensorboard/` of a run's folder.
 
-    Reports of later steps than `step`, which a killed run wrote after its last state, are dropped.
+    Reports of later steps than `step`, which a killed run wrote after its last state, are dropped, and a last line that
+    a full disk or a machine's end cut off.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "log.jsonl"
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= step]
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
         self._path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 

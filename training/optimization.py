@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -59,17 +60,12 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 class AveragedWeights:
     """Exponential moving average of a model's weights."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, weights: Mapping[str, Tensor], decay: float) -> None:
         self.decay = decay
-        self.state = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+        self.state = {name: weight.detach().clone() for name, weight in weights.items()}
 
-    def update(self, model: nn.Module) -> None:
+    def update(self, weights: Mapping[str, Tensor]) -> None:
         """Move a step of 1 − decay towards the model's weights."""
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                self.state[name].lerp_(parameter, 1 - self.decay)
-
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Take a saved average."""
-        for name, value in state.items():
-            self.state[name].copy_(value)
+            for name, weight in weights.items():
+                self.state[name].lerp_(weight, 1 - self.decay)

@@ -8,18 +8,27 @@ from contextlib import ExitStack, nullcontext
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
+from torch import Tensor
 from tqdm import tqdm
 
 from training.configuration import RunSettings
 from training.data.batches import Batch
 from training.data.feed import Feed
-from training.distributed import mean_over_processes, rank
+from training.distributed import rank
 from training.log import RunLog
+from training.means import RunningMeans
 from training.models.start import Trained, config_of, write_trained
 from training.optimization import AveragedWeights, build_optimizer, learning_rate, set_learning_rate
-from training.parallel import spread, take_whole, whole_model, whole_optimizer
+from training.parallel import (
+    clip_gradients,
+    plain_parameters,
+    spread,
+    take_whole,
+    take_whole_tensors,
+    whole_model,
+    whole_optimizer,
+    whole_tensors,
+)
 from training.run_state import load_newest_state, save_state
 
 METRICS = frozenset({"iou_over_half", "top_1"})  # reported, not minimised
@@ -41,10 +50,10 @@ class Trainer:
         self._model = spread(model, settings, device)
         self._optimizer = build_optimizer(self._model, settings.optimizer, config_of(model).encoder.layers)
         decay = settings.optimizer.ema
-        self._average = None if decay is None else AveragedWeights(self._plain, decay)
+        self._average = None if decay is None else AveragedWeights(plain_parameters(model), decay)
         self._scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
         self._states = settings.out / "states"
-        self._means = _Means()
+        self._means = RunningMeans()
         self.step = 0
 
     def run(self, until: int | None = None) -> None:
@@ -76,7 +85,7 @@ class Trainer:
 
     def validate(self, feed: Feed) -> dict[str, float]:
         """Mean losses and metrics over the first batches of `feed`."""
-        means = _Means()
+        means = RunningMeans()
         count = min(self._settings.validation_batches, feed.batches_per_epoch)
         self._model.eval()
         with torch.no_grad():
@@ -117,13 +126,13 @@ class Trainer:
     def _update(self) -> Tensor:
         """Clip, step, average; the gradient's norm before clipping."""
         self._scaler.unscale_(self._optimizer)
-        norm = nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.optimizer.clip_norm)
+        norm = clip_gradients(self._model, self._settings.optimizer.clip_norm)
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
         if self._average is not None:
-            self._average.update(self._plain)
-        return norm.full_tensor() if isinstance(norm, DTensor) else norm
+            self._average.update(plain_parameters(self._plain))
+        return norm
 
     def _generator(self, number: int) -> torch.Generator:
         """Random numbers of one forward pass, other ones in every process."""
@@ -137,7 +146,7 @@ class Trainer:
         take_whole(self._model, self._optimizer, state)
         self._scaler.load_state_dict(state["scaler"])
         if self._average is not None:
-            self._average.load(state["average"])
+            take_whole_tensors(self._average.state, state["average"])
         self._means.load(state["means"])
         self.step = int(state["step"])
 
@@ -147,7 +156,7 @@ class Trainer:
             "optimizer": whole_optimizer(self._model, self._optimizer),
             "scaler": self._scaler.state_dict(),
             "means": self._means.state(),
-            "average": {} if self._average is None else self._average.state,
+            "average": {} if self._average is None else whole_tensors(self._average.state),
             "step": self.step,
         }
         if rank() == 0:
@@ -156,33 +165,6 @@ class Trainer:
     def _write_result(self) -> None:
         weights = whole_model(self._model)
         if self._average is not None:
-            weights = self._average.state
+            weights = whole_tensors(self._average.state)
         if rank() == 0:
             write_trained(self._settings.out / "model.pt", self._plain, weights)
-
-
-class _Means:
-    """Running means of named values, over this process until they are taken, then over all."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-
-    def add(self, values: dict[str, Tensor]) -> None:
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, torch.zeros(())) + value.detach().cpu()
-            self._counts[name] = self._counts.get(name, 0) + 1
-
-    def state(self) -> dict[str, tuple[Tensor, int]]:
-        """What was added since the last report."""
-        return {name: (total, self._counts[name]) for name, total in self._sums.items()}
-
-    def load(self, state: dict[str, tuple[Tensor, int]]) -> None:
-        self._sums = {name: total for name, (total, _) in state.items()}
-        self._counts = {name: count for name, (_, count) in state.items()}
-
-    def take(self) -> dict[str, float]:
-        """The means, and start anew; every process must ask."""
-        means = {name: float(mean_over_processes(total / self._counts[name])) for name, total in self._sums.items()}
-        self._sums, self._counts = {}, {}
-        return means
