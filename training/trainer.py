@@ -107,7 +107,7 @@ class Trainer:
             self._backward(losses)
             self._means.add({**losses, "wait_s": torch.tensor(wait_s)})
         norm = self._update()
-        self._means.add({"gradient_norm": norm, "step_s": torch.tensor(time.perf_counter() - started)})
+        self._means.add({"gradient_norm": torch.tensor(norm), "step_s": torch.tensor(time.perf_counter() - started)})
         return {} if (self.step + 1) % settings.log_every else {**self._means.take(), "learning_rate": rate}
 
     def _losses(self, batch: Batch, number: int) -> dict[str, Tensor]:
@@ -123,7 +123,7 @@ class Trainer:
         total: Tensor = self._scaler.scale(torch.stack(minimised).sum() / self._settings.accumulate)
         total.backward()  # type: ignore[no-untyped-call]
 
-    def _update(self) -> Tensor:
+    def _update(self) -> float:
         """Clip, step, average; the gradient's norm before clipping."""
         self._scaler.unscale_(self._optimizer)
         norm = clip_gradients(self._model, self._settings.optimizer.clip_norm)
