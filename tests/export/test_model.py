@@ -13,10 +13,10 @@ from export.one_peace.config import HeadConfig
 from export.one_peace.random_checkpoint import (
     random_config,
     random_state,
-    released_config,
     with_options,
     write_random_checkpoint,
 )
+from export.one_peace.released_config import released_config
 from export.tracing import ContractModel
 from service.repository import CONTRACTS
 from tests.export.random_models import CLASSIFY_CONFIGS, batch_rows, random_rows
