@@ -169,3 +169,9 @@ def test_the_second_stage_keeps_vectors_of_texts_and_pictures():
     for seed in range(2):
         step(model, sound_batch(seed=seed), optimizer, seed)
     assert all(torch.equal(*pair) for pair in zip(before, vectors(), strict=True))
+
+
+def test_only_every_nth_pass_denoises():
+    model, batch = image_model(denoising={"rows": 0.5, "every": 3, "layers": 1, "dim": 16, "heads": 2}), picture_batch()
+    denoised = ["image" in model(batch, torch.Generator().manual_seed(0), number) for number in range(7)]
+    assert denoised == [True, False, False, True, False, False, True]
