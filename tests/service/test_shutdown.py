@@ -14,6 +14,7 @@ from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip, encoded, picture
 
 DRAIN_S, GRACE_S, BALANCER_S = 1.5, 10.0, 0.5
+BUSY_S = 60.0  # a crowded machine may take long to answer the first
 BODIES = [
     {"inputs": [{"text": "a cow"}]},
     {"inputs": [{"image": encoded(picture(1, (640, 480), "JPEG"))}]},
@@ -43,7 +44,9 @@ async def test_sigterm_under_load_loses_nothing() -> None:
         outcomes: list[int] = []
         end = asyncio.Event()
         callers = [asyncio.create_task(keep_asking(server, i, end, outcomes)) for i in range(24)]
-        await asyncio.sleep(1.0)
+        async with asyncio.timeout(BUSY_S):
+            while len(outcomes) < len(callers):
+                await asyncio.sleep(0.02)
         before = len(outcomes)
         server.terminate()
         signalled = time.monotonic()
@@ -55,7 +58,6 @@ async def test_sigterm_under_load_loses_nothing() -> None:
             await asyncio.sleep(0.02)
         await asyncio.gather(*callers)  # a lost or reset request would raise here
         assert server.process.returncode == 0
-        assert before > 0
         assert len(outcomes) > before
         assert set(outcomes) == {200}
 
