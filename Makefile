@@ -7,7 +7,7 @@ PORT ?= 8000
 PROCESSES ?= 2
 TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: serve gpu test lint types unit model train bench lock clean help
+.PHONY: serve gpu test lint types unit train bench lock clean help
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -42,9 +42,6 @@ types: .venv/dev
 
 unit: .venv/dev
 	$(BIN)/pytest
-
-model: .venv/dev  ## Make the stand-in checkpoint and export it to model_repository/
-	$(BIN)/python -m export.standin
 
 train: .venv/dev  ## Make the data, train the small model from nothing, export it to model_repository/
 	$(BIN)/python -m training.data runs/corpus

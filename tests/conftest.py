@@ -1,4 +1,4 @@
-"""One live server with the committed stand-in model, shared by the tests that only ask it things."""
+"""One live server with the committed small model, shared by the tests that only ask it things."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Checkpoints with random weights in the released format: for tests, the stand-in model and dry runs at full size."""
+"""Checkpoints with random weights in the released format: for tests and dry runs at full size."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,32 +59,22 @@ def random_config(
     )
 
 
-def random_state(
-    config: ModelConfig, seed: int = 0, dtype: torch.dtype = torch.float16, factor: Callable[[str], float] | None = None
-) -> dict[str, Tensor]:
-    """Random weights of a model under their released names, scaled so that every layer matters.
-
-    `factor` gives a further factor on a weight, from its name in our modules.
-    """
+def random_state(config: ModelConfig, seed: int = 0, dtype: torch.dtype = torch.float16) -> dict[str, Tensor]:
+    """Random weights of a model under their released names, scaled so that every layer matters."""
     generator = torch.Generator().manual_seed(seed)
     with torch.device("meta"):
         model: nn.Module = EmbeddingModel(config) if config.head is None else ClassifyModel(config)
-    state = {}
-    for name, parameter in model.named_parameters():
-        drawn = _draw(name, parameter.shape, generator)
-        state[released_name(name)] = (drawn if factor is None else drawn * factor(name)).to(dtype)
-    return state
+    return {
+        released_name(name): _draw(name, parameter.shape, generator).to(dtype)
+        for name, parameter in model.named_parameters()
+    }
 
 
 def write_random_checkpoint(
-    path: Path,
-    config: ModelConfig,
-    seed: int = 0,
-    dtype: torch.dtype = torch.float16,
-    factor: Callable[[str], float] | None = None,
+    path: Path, config: ModelConfig, seed: int = 0, dtype: torch.dtype = torch.float16
 ) -> dict[str, Tensor]:
     """Write a random checkpoint to `path` and return its weights under their released names."""
-    state = random_state(config, seed, dtype, factor)
+    state = random_state(config, seed, dtype)
     write_checkpoint(path, config, state)
     return state
 

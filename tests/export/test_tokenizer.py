@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, normalizers
 
-from export.standin.vocabulary import write_vocabulary
 from export.tokenizer import build_tokenizer
 from export.vocabulary import TokenizerError
 from tests.golden import GOLDEN, VOCABULARY, needs_golden
 from tests.reference.slow_bpe import PRE_TOKEN, SlowBpe
+from training.data.vocabulary import write_vocabulary
 
 PIECES = [
     *["Σ", "ΑΣ", "ς", "σ", "ΟΔΟΣ", "Σ'", "Α'Σ", "ΆΣ", "Σ́Α", "ʰΣ", "Σ.", "\xadΣ", "İ", "İ", "ı"],

@@ -12,11 +12,11 @@ import torch
 import yaml
 from PIL import Image
 
-from export.standin.vocabulary import write_vocabulary
 from export.tokenizer import build_tokenizer
 from training.configuration import RunSettings, read_run
 from training.data.batches import Batch
 from training.data.table import Row, write_table
+from training.data.vocabulary import write_vocabulary
 
 VOCABULARY_SIZE = 4 + 256 + 40 + 4  # specials, bytes, merges, fillers to a multiple of 8
 COLOURS = ("red", "green", "blue", "white", "black", "yellow", "orange", "purple")

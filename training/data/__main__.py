@@ -7,9 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from export.standin.vocabulary import write_vocabulary
 from training.data.concepts import concept_table
 from training.data.corpus import corpus_sizes, make_corpus
+from training.data.vocabulary import write_vocabulary
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The embedded engine on the stand-in model."""
+"""The embedded engine on the small model."""
 
 from __future__ import annotations
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from export.standin.vocabulary import write_vocabulary
 from export.tokenizer import build_tokenizer
 from service.errors import InvalidText
 from service.media.text import TextTokenizer
+from training.data.vocabulary import write_vocabulary
 
 MAX_BYTES = 100_000
 

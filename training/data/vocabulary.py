@@ -1,4 +1,4 @@
-"""The stand-in model's own vocabulary, trained from `words.txt` and written in the released format.
+"""The small model's own vocabulary, trained from `words.txt` and written in the released format.
 
 `encoder.json` maps BPE strings to BPE ids, `vocab.bpe` lists the merges, `dict.txt` holds `<BPE id> <count>` lines,
 the most frequent first, and ends with filler words that make the vocabulary's size a multiple of 8.

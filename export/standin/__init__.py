@@ -1,1 +1,0 @@
-"""The stand-in model: a small random checkpoint with a vocabulary of its own."""
