@@ -69,7 +69,7 @@ def corpus_sizes(train: float = 1.0, held_out: float = 1.0) -> dict[Split, dict[
 
 def make_corpus(folder: Path, seed: int, sizes: dict[Split, dict[str, int]], workers: int) -> None:
     """Make every file and table under `folder` that is not there yet. Equal seeds and sizes give equal bytes."""
-    for split in reversed(SPLITS):  # the small ones first, so that a mistake shows early
+    for split in sorted(sizes, key=SPLITS.index, reverse=True):  # the small ones first, so that a mistake shows early
         for kind, count in sizes[split].items():
             table = folder / split / f"{kind}.tsv"
             if table.exists():  # written last, so its files are there
@@ -83,7 +83,7 @@ def make_corpus(folder: Path, seed: int, sizes: dict[Split, dict[str, int]], wor
 
 def make_file(job: Job) -> list[Row]:
     """Make one file; its rows."""
-    content, rows = _MAKERS[job.kind](job.seed, job.split, job.number)
+    content, rows = MAKERS[job.kind](job.seed, job.split, job.number)
     job.path.write_bytes(content)
     name = f"{job.split}-{job.kind}-{job.number}"
     return [Row(f"{name}-{place}", job.path, text, label) for place, (text, label) in enumerate(rows)]
@@ -127,7 +127,7 @@ def _encode(made: MadeSound) -> tuple[bytes, list[tuple[str, str]]]:
     return buffer.getvalue(), [(made.text, made.label)]
 
 
-_MAKERS: dict[str, Maker] = {
+MAKERS: dict[str, Maker] = {
     "pictures": _picture,
     "colours": _coloured,
     "scenes": _scene,
