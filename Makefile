@@ -46,12 +46,13 @@ unit: .venv/dev
 train: .venv/dev  ## Make the data, train the small model from nothing, export it to model_repository/
 	$(BIN)/python -m training.data runs/corpus
 	$(TRAIN)/1_vision_language.yaml
-	$(TRAIN)/2_audio_language.yaml
-	$(TRAIN)/3_grounding.yaml
-	$(TRAIN)/4_audio_labels.yaml
+	$(TRAIN)/2_colours.yaml
+	$(TRAIN)/3_audio_language.yaml
+	$(TRAIN)/4_grounding.yaml
+	$(TRAIN)/5_audio_labels.yaml
 	$(BIN)/onepeace export --bpe-dir runs/corpus/bpe --out model_repository \
-		--checkpoint runs/small/2_audio_language/model.pt --grounding runs/small/3_grounding/model.pt \
-		--audio-labels runs/small/4_audio_labels/model.pt --labels runs/corpus/audio_labels.txt
+		--checkpoint runs/small/3_audio_language/model.pt --grounding runs/small/4_grounding/model.pt \
+		--audio-labels runs/small/5_audio_labels/model.pt --labels runs/corpus/audio_labels.txt
 
 bench: .venv/dev  ## Measure engine, decoding and service on the same cores
 	$(BIN)/python -m bench

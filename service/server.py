@@ -32,7 +32,7 @@ SILENT_CONNECTION_S = 0.5
 TRY = """\
 Ready on {base}   (stop with Ctrl-C)
   curl -s {base}/embed -F text='a cow in a field'
-  curl -s {base}/similarity -F query_audio=@examples/moo.flac -F candidate_image=@examples/cow.jpg -F candidate_image=@examples/dog.jpg
+  curl -s {base}/embed -F image=@examples/cow.jpg -F audio=@examples/moo.flac
   curl -s {base}/info
   {base}/docs
 """

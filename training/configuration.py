@@ -55,7 +55,10 @@ class DataSettings(_Section):
     labels: Path | None = Field(None, description="text file of class names, one a line; for audio_labels")
     workers: int = Field(2, ge=0, description="processes that decode")
     min_scale: float = Field(1.0, gt=0, le=1, description="area of random crops of pictures, as a share")
+    max_stretch: float = Field(1.0, ge=1, le=2, description="width over height of such crops at most, and its inverse")
+    colour_jitter: float = Field(0.0, ge=0, lt=1, description="random gain of red, green and blue: 1 ± this")
     max_seconds: float = Field(15.0, ge=1, le=15, description="longer clips are cut at a random place")
+    max_speed: float = Field(1.0, ge=1, le=2, description="clips are played up to this much faster or slower")
 
 
 class DenoisingSettings(_Section):

@@ -68,11 +68,15 @@ def _read_labels(path: Path | None) -> tuple[str, ...]:
 
 def _options(settings: RunSettings, labels: tuple[str, ...], *, augment: bool) -> DataOptions:
     task, data = settings.task, settings.data
+    crops = augment and task != "grounding"
     return DataOptions(
         media="image" if task in ("vision_language", "grounding") else "audio",
         target=_TARGETS.get(task, "none"),
-        min_scale=1.0 if task == "grounding" else data.min_scale,
+        min_scale=data.min_scale if crops else 1.0,
+        max_stretch=data.max_stretch if crops else 1.0,
+        colour_jitter=data.colour_jitter if augment else 0.0,
         max_seconds=data.max_seconds,
+        max_speed=data.max_speed if augment else 1.0,
         augment=augment,
         labels=labels,
     )

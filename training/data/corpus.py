@@ -56,7 +56,7 @@ def corpus_sizes(train: float = 1.0, held_out: float = 1.0) -> dict[Split, dict[
     table = concept_table()
     things, coloured = len(table.things), len(table.things) * len(table.colours)
     sizes: dict[Split, dict[str, int]] = {
-        "train": {"pictures": 72_000, "scenes": 48_000, "sounds": 32_000, "speech": 20_000}
+        "train": {"pictures": 72_000, "colours": 100 * coloured, "scenes": 48_000, "sounds": 32_000, "speech": 20_000}
     }
     held = {"pictures": 30 * things, "colours": coloured, "scenes": 800, "sounds": 20 * things, "speech": 20 * things}
     sizes["validation"], sizes["test"] = dict(held), dict(held)

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import soundfile
 import torch
+import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -39,15 +40,21 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """How examples are read. `min_scale`: area of a random crop of a picture, as a share; 1.0 crops nothing.
+    """How examples are read.
 
-    `max_seconds`: a longer clip is cut, at a random place when `augment` is on.
+    `min_scale`: area of a random crop of a picture, as a share; 1.0 crops nothing. `max_stretch`: its width over
+    height, and the inverse, at most; 1.0 keeps it square, and its area exactly `min_scale`. `colour_jitter`: red,
+    green and blue are multiplied by 1 ± this at most. `max_seconds`: a longer clip is cut, at a random place when
+    `augment` is on. `max_speed`: clips are played up to this much faster or slower, pitch and all.
     """
 
     media: Media
     target: Literal["none", "region", "label"] = "none"
     min_scale: float = 1.0
+    max_stretch: float = 1.0
+    colour_jitter: float = 0.0
     max_seconds: float = 15.0
+    max_speed: float = 1.0
     augment: bool = True
     labels: tuple[str, ...] = ()
 
@@ -81,7 +88,7 @@ class ExampleSet(Dataset[Example]):
             if self._options.media == "audio":
                 return Example(tokens, waveform=self._waveform(data, generator), target=self._target(row))
             image = decode_image(data, size=self._decoded_side(), max_pixels=MAX_PIXELS)
-            return Example(tokens, pixels=self._crop(image, generator), target=self._target(row, image))
+            return Example(tokens, pixels=self._vary(image.pixels, generator), target=self._target(row, image))
         except (OSError, InputError, ValueError, KeyError) as error:
             raise TableError(f"{row.path} (example {row.id!r}): {error}") from error
 
@@ -100,17 +107,33 @@ class ExampleSet(Dataset[Example]):
         size = self._config.image.image_size
         return round(size / self._options.min_scale**0.5) if self._options.augment else size
 
-    def _crop(self, image: DecodedImage, generator: np.random.Generator) -> Tensor:
-        size, pixels = self._config.image.image_size, image.pixels
-        top, left = (int(generator.integers(side - size + 1)) for side in pixels.shape[1:])
-        return torch.from_numpy(np.ascontiguousarray(pixels[:, top : top + size, left : left + size]))
+    def _vary(self, pixels: np.ndarray, generator: np.random.Generator) -> Tensor:
+        """Crop uint8 [3, side, side] to [3, S, S], and shift its colours."""
+        options, side = self._options, pixels.shape[1]
+        size = self._config.image.image_size
+        height = width = size
+        if options.max_stretch > 1:
+            area = side**2 * generator.uniform(options.min_scale, 1)
+            ratio = options.max_stretch ** generator.uniform(-1, 1)
+            height, width = (min(side, round((area * part) ** 0.5)) for part in (1 / ratio, ratio))
+        top, left = (int(generator.integers(side - length + 1)) for length in (height, width))
+        varied = torch.from_numpy(np.ascontiguousarray(pixels[:, top : top + height, left : left + width]))
+        if (height, width) != (size, size):
+            varied = F.interpolate(varied[None], (size, size), mode="bilinear", antialias=True)[0]
+        if options.colour_jitter > 0:
+            gains = torch.from_numpy(generator.uniform(-1, 1, (3, 1, 1)).astype(np.float32)) * options.colour_jitter + 1
+            varied = (varied * gains).round().clamp(0, 255).to(torch.uint8)
+        return varied
 
     def _waveform(self, data: bytes, generator: np.random.Generator) -> Tensor:
         longest = MAX_SECONDS if self._options.augment else self._options.max_seconds
         waveform = decode_audio(data, spec=AudioSpec(max_s=longest), max_seconds=MAX_SECONDS).waveform
         room = len(waveform) - int(self._options.max_seconds * AudioSpec().sample_rate_hz)
         start = int(generator.integers(room + 1)) if room > 0 else 0
-        return torch.from_numpy(np.ascontiguousarray(waveform[start : len(waveform) - max(room, 0) + start]))
+        clip = waveform[start : len(waveform) - max(room, 0) + start]
+        if self._options.max_speed > 1:
+            clip = _play(clip, self._options.max_speed ** generator.uniform(-1, 1))
+        return torch.from_numpy(np.ascontiguousarray(clip))
 
     def _target(self, row: Row, image: DecodedImage | None = None) -> Tensor | None:
         if self._options.target == "label":
@@ -119,6 +142,13 @@ class ExampleSet(Dataset[Example]):
             size = (image.width, image.height) * 2
             return torch.tensor([edge / side for edge, side in zip(row.region(), size, strict=True)])
         return None
+
+
+def _play(clip: np.ndarray, speed: float) -> np.ndarray:
+    """float32 [T] at another speed, linear between neighbours; what gets too short for the model is repeated."""
+    samples = max(1, round(len(clip) / speed))
+    played = np.interp(np.linspace(0, len(clip) - 1, samples), np.arange(len(clip)), clip).astype(np.float32)
+    return np.resize(played, max(samples, AudioSpec().min_samples))
 
 
 def _duration_s(row: Row) -> float:

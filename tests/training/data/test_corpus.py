@@ -24,7 +24,7 @@ RUNS = sorted((Path(__file__).parents[3] / "training" / "runs" / "small").glob("
 PICTURES, SOUNDS = ("pictures", "colours", "scenes"), ("sounds", "speech")
 HELD_OUT = {"pictures": 3, "colours": 3, "scenes": 2, "sounds": 3, "speech": 3}
 SIZES = {
-    "train": {"pictures": 4, "scenes": 2, "sounds": 4, "speech": 3},
+    "train": {"pictures": 4, "colours": 3, "scenes": 2, "sounds": 4, "speech": 3},
     "validation": HELD_OUT,
     "test": HELD_OUT,
 }
@@ -113,7 +113,13 @@ class TestMadeCorpus:
 
 def test_sizes_follow_the_shares():
     whole, small = corpus_sizes(), corpus_sizes(0.1, 0.5)
-    assert whole["train"] == {"pictures": 72_000, "scenes": 48_000, "sounds": 32_000, "speech": 20_000}
+    assert whole["train"] == {
+        "pictures": 72_000,
+        "colours": 40_800,
+        "scenes": 48_000,
+        "sounds": 32_000,
+        "speech": 20_000,
+    }
     assert small["train"]["pictures"] == 7_200
     assert small["validation"] == small["test"]
     assert min(small["test"].values()) >= len(concept_table().things)

@@ -30,6 +30,12 @@ def picture(orientation: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def encode(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def sound(seconds: float, rate_hz: int = 16_000) -> bytes:
     wave = np.random.default_rng(0).normal(0, 0.2, round(seconds * rate_hz)).astype(np.float32)
     buffer = io.BytesIO()
@@ -91,9 +97,61 @@ def test_a_crop_is_a_window_of_the_larger_picture(example_set):
     assert max(lefts) > SIDE - 6
 
 
+def test_a_stretched_crop_is_a_part_of_the_picture_at_another_ratio(example_set):
+    """Red grows to the right and green downwards, so that their slopes tell the crop's width and height."""
+    ramp = np.zeros((300, 300, 3), np.uint8)
+    ramp[..., 0] = np.linspace(0, 250, 300)[None]
+    ramp[..., 1] = np.linspace(0, 250, 300)[:, None]
+    examples = example_set(encode(ramp), media="image", min_scale=0.5, max_stretch=1.3)
+    ratios, areas = [], []
+    for index in range(60):
+        pixels = examples[index].pixels.float()
+        assert pixels.shape == (3, SIDE, SIDE)
+        red, green = pixels[0].mean(0), pixels[1].mean(1)
+        width, height = (float(line[-2] - line[1]) / 250 * SIDE / (SIDE - 3) for line in (red, green))
+        ratios.append(width / height)
+        areas.append(width * height)
+    assert max(ratios) == pytest.approx(1.3, abs=0.12)
+    assert min(ratios) == pytest.approx(1 / 1.3, abs=0.12)
+    assert min(areas) > 0.45
+    assert max(areas) > 0.85
+
+
+def test_colours_are_jittered_channel_by_channel(example_set):
+    examples = example_set(encode(np.full((40, 40, 3), 100, np.uint8)), media="image", colour_jitter=0.2)
+    gains = torch.stack([examples[index].pixels.float().mean((1, 2)) / 100 for index in range(60)])
+    assert float(gains.min()) == pytest.approx(0.8, abs=0.03)
+    assert float(gains.max()) == pytest.approx(1.2, abs=0.03)
+    assert float(torch.corrcoef(gains.T)[0, 1].abs()) < 0.5
+    bright = example_set(encode(np.full((40, 40, 3), 250, np.uint8)), media="image", colour_jitter=0.2)
+    assert all(int(bright[index].pixels.min()) >= 199 for index in range(20))  # clipped, not wrapped
+
+
+def test_clips_are_played_faster_and_slower(example_set):
+    """The pitch of a tone of 200 Hz tells the speed, the length must agree."""
+    tone = np.sin(2 * np.pi * 200 * np.arange(32_000) / 16_000).astype(np.float32)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, tone, 16_000, format="WAV")
+    examples = example_set(buffer.getvalue(), media="audio", max_speed=1.25)
+    speeds = []
+    for index in range(60):
+        waveform = examples[index].waveform.numpy()
+        crossings = np.count_nonzero(np.diff(np.signbit(waveform)))
+        speeds.append(crossings / len(waveform) * 16_000 / 400)
+        assert len(waveform) == pytest.approx(32_000 / speeds[-1], rel=0.01)
+    assert max(speeds) == pytest.approx(1.25, abs=0.04)
+    assert min(speeds) == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_clip_that_gets_shorter_than_a_second_is_repeated(example_set):
+    examples = example_set(sound(1.0), media="audio", max_speed=1.25)
+    assert min(len(examples[index].waveform) for index in range(20)) == 16_000
+
+
 def test_a_crop_follows_from_seed_and_index_alone(example_set):
     def crops(seed, indices):
-        examples = example_set([picture(), picture(6)], media="image", min_scale=0.3)
+        options = {"min_scale": 0.3, "max_stretch": 1.2, "colour_jitter": 0.1}
+        examples = example_set([picture(), picture(6)], media="image", **options)
         examples.seed = seed
         return {index: examples[index].pixels for index in indices}
 

@@ -52,12 +52,17 @@ def make_picture(seed: int, split: Split, number: int) -> MadePicture:
 
 
 def make_coloured_picture(seed: int, split: Split, number: int) -> MadePicture:
-    """A tinted thing: numbers from 0 up to things × colours show each pair once, and then again."""
+    """A tinted thing: numbers from 0 up to things × colours show each pair once, and then again.
+
+    The caption gives colour and name (50 %), the name (35 %) or the colour (15 %).
+    """
     table = concept_table()
+    part = float(example_generator(seed, split, "coloured caption", number).random())
+    caption = "coloured" if part < 0.5 else "picture" if part < 0.85 else "colour"
     generator = example_generator(seed, split, "coloured picture", number)
     colours = tuple(table.colours)
     turn, place = divmod(number % (len(table.things) * len(colours)), len(table.things))
-    return _compose(table.things[place], colours[turn], "coloured", split, generator)
+    return _compose(table.things[place], colours[turn], caption, split, generator)
 
 
 def draw_pose(size_px: float, generator: np.random.Generator) -> Pose:
