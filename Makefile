@@ -7,7 +7,7 @@ PORT ?= 8000
 PROCESSES ?= 2
 TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: serve gpu test lint types unit train bench lock clean help
+.PHONY: serve gpu test lint types unit train eval bench lock clean help
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -53,6 +53,11 @@ train: .venv/dev  ## Make the data, train the small model from nothing, export i
 	$(BIN)/onepeace export --bpe-dir runs/corpus/bpe --out model_repository \
 		--checkpoint runs/small/3_audio_language/model.pt --grounding runs/small/4_grounding/model.pt \
 		--audio-labels runs/small/5_audio_labels/model.pt --labels runs/corpus/audio_labels.txt
+	$(BIN)/python -m training.curves runs/small/curves.png runs/small/*/log.jsonl
+
+eval: .venv/dev  ## Measure the running server on the made test split
+	$(BIN)/python -m training.data runs/corpus --splits test
+	$(BIN)/onepeace eval made runs/corpus --server http://$(HOST):$(PORT) --json runs/eval.json --html runs/eval.html
 
 bench: .venv/dev  ## Measure engine, decoding and service on the same cores
 	$(BIN)/python -m bench

@@ -28,7 +28,7 @@ def draw_curves(logs: list[Path]) -> Figure:
                     axes.plot(
                         *zip(*points, strict=True), style, color=f"C{number}", label=label, linewidth=1, markersize=3
                     )
-        axes.set_title(path.stem, loc="left", fontsize=10)
+        axes.set_title(path.parent.name if path.stem == "log" else path.stem, loc="left", fontsize=10)
         axes.set_xlabel("step; dots: validation", fontsize=8)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, loc="upper right")

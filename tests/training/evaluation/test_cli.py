@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,14 +64,25 @@ def test_made_measures_every_task(corpus: Path, tmp_path: Path, capsys: pytest.C
         "spoken word → picture",
         "sound + colour word → picture",
         "phrase → box",
+        "sound → label, trained head",
     ]
     assert all(title in printed for title in titles)
     by_title = {result["title"]: result for result in body["results"]}
     assert by_title["picture → name, zero-shot"]["count"] == 3  # the circle is no thing
     assert by_title["picture → name, zero-shot"]["details"]["classes"] == 68
     assert by_title["sound + colour word → picture"]["count"] == 2 * 3 * len(COLOURS)
-    assert "the trained head has no label" in body["left_out"]["sound → label, trained head"]
+    assert body["left_out"] == {}
     assert page.read_text().startswith("<!doctype html>")
+
+
+def test_a_head_without_the_labels_is_left_out_and_named(corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY, tmp_path / "repository")
+    labels = tmp_path / "repository" / "audio_labels" / "labels.txt"
+    labels.write_text(labels.read_text().replace("cow\n", "aurochs\n"))
+    numbers = tmp_path / "out.json"
+    assert evaluate("made", corpus, "--model-repository", tmp_path / "repository", "--json", numbers) == 0
+    left_out = json.loads(numbers.read_text())["left_out"]
+    assert left_out == {"sound → label, trained head": "the trained head has no label 'cow'"}
 
 
 def test_the_server_gives_the_repositorys_numbers(corpus: Path, server: LiveServer, tmp_path: Path) -> None:
