@@ -1,12 +1,16 @@
-"""One live server with the committed small model, shared by the tests that only ask it things."""
+"""The reference's embedding model as exported, and live servers with the committed small model, for many tests."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.golden import GOLDEN, VOCABULARY
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
 
@@ -28,3 +32,12 @@ def default_server() -> Iterator[LiveServer]:
 def client(server: LiveServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=60.0) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def golden_retrieval(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model repository that `onepeace export` makes of the reference's embedding checkpoint. Read only."""
+    repository = tmp_path_factory.mktemp("golden-retrieval") / "repository"
+    command = [sys.executable, "-m", "service.cli", "export", "--bpe-dir", str(VOCABULARY), "--out", str(repository)]
+    subprocess.run([*command, "--checkpoint", str(GOLDEN / "retrieval.pt")], check=True, capture_output=True)
+    return repository

@@ -16,10 +16,10 @@ from export.one_peace.config import HeadConfig
 from export.one_peace.random_checkpoint import random_config, write_random_checkpoint
 from export.verifier import Verdict, compare, verify_model
 from service.repository import CONTRACTS, MODEL_FILE, Precision, read_repository
-from tests.export.exported import open_session, run_session
+from tests.export.exported import open_session, run_session, write_bytes_vocabulary
 from tests.export.random_models import CLASSIFY_CONFIGS, batch_rows, quick, random_rows
 from tests.export.test_model import EMBEDDINGS, GOLDEN_FILES, names_of
-from tests.golden import GOLDEN, VOCABULARY, needs_golden
+from tests.golden import GOLDEN, needs_golden
 
 
 def export(workshop, out, precision="fp32", role="checkpoint", verify=False):
@@ -28,17 +28,16 @@ def export(workshop, out, precision="fp32", role="checkpoint", verify=False):
 
 
 @pytest.fixture(scope="module")
-def golden_repository(tmp_path_factory):
-    files = {"checkpoint": "retrieval", **GOLDEN_FILES}
+def golden_repository(golden_retrieval, tmp_path_factory):
+    """All models of the reference's checkpoints."""
     out = tmp_path_factory.mktemp("golden")
-    # their vocabulary has 600 rows, less than the released tokenizer's ids: give those a small one
-    from tests.export.exported import write_bytes_vocabulary
-
+    shutil.copytree(golden_retrieval, out / "repository")
+    # their vocabulary has 600 rows, less than the released tokenizer's ids
     (out / "bpe").mkdir()
     write_bytes_vocabulary(out / "bpe")
-    for role, file in files.items():
-        bpe = VOCABULARY if role == "checkpoint" else out / "bpe"
-        export_repository(ExportRequest(bpe, out / "repository", {role: GOLDEN / f"{file}.pt"}, verify=False))
+    for role, file in GOLDEN_FILES.items():
+        checkpoints = {role: GOLDEN / f"{file}.pt"}
+        export_repository(ExportRequest(out / "bpe", out / "repository", checkpoints, verify=False))
     return out / "repository"
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 
-from tests.golden import GOLDEN, VOCABULARY, needs_golden
+from tests.golden import GOLDEN, needs_golden
 from tests.service.live_server import live_server
 
 pytestmark = needs_golden
@@ -19,11 +18,8 @@ MIN_COSINE = 0.9999
 
 
 @pytest.fixture(scope="module")
-def golden_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    repository = tmp_path_factory.mktemp("golden") / "repository"
-    command = [sys.executable, "-m", "service.cli", "export", "--bpe-dir", str(VOCABULARY), "--out", str(repository)]
-    subprocess.run([*command, "--checkpoint", str(GOLDEN / "retrieval.pt")], check=True, capture_output=True)
-    with live_server(repository) as server, httpx.Client(base_url=server.url, timeout=60.0) as client:
+def golden_client(golden_retrieval: Path) -> Iterator[httpx.Client]:
+    with live_server(golden_retrieval) as server, httpx.Client(base_url=server.url, timeout=60.0) as client:
         yield client
 
 
