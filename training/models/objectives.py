@@ -22,8 +22,9 @@ def contrastive_loss(queries: Tensor, candidates: Tensor, logit_scale: Tensor) -
     """
     all_queries, all_candidates = gather_rows(queries), gather_rows(candidates)
     targets = torch.arange(len(queries), device=queries.device) + rank() * len(queries)
-    forward = F.cross_entropy(logit_scale * queries @ all_candidates.T, targets)
-    backward = F.cross_entropy(logit_scale * candidates @ all_queries.T, targets)
+    with torch.autocast(queries.device.type, enabled=False):  # half precision would round logits of 20 by 0.06
+        forward = F.cross_entropy(logit_scale * queries @ all_candidates.T, targets)
+        backward = F.cross_entropy(logit_scale * candidates @ all_queries.T, targets)
     return (forward + backward) / 2
 
 
@@ -46,7 +47,8 @@ def denoising_loss(recovered: Tensor, units: Tensor, hidden: Tensor, padding: Te
     answers = F.normalize(recovered[:, 1:].flatten(0, 1)[real][asked].float(), dim=1)  # [M, D]
     if not len(asked):
         return recovered.sum() * 0
-    return F.cross_entropy(scale * answers @ targets.T, asked)
+    with torch.autocast(answers.device.type, enabled=False):
+        return F.cross_entropy(scale * answers @ targets.T, asked)
 
 
 def box_losses(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:

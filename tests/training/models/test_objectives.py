@@ -27,6 +27,18 @@ def test_contrast_is_info_nce_in_both_directions():
     assert contrastive_loss(texts, images, torch.tensor(scale)).item() == pytest.approx(total / 10, rel=1e-5)
 
 
+def test_mixed_precision_does_not_round_the_logits():
+    texts, images, scale = unit_rows(64, 1), unit_rows(64, 2), torch.tensor(100.0)
+    recovered, units = (torch.randn(3, 9, 6, generator=GENERATOR.manual_seed(seed)) for seed in (3, 4))
+    hidden, padding = torch.ones(3, 9, dtype=torch.bool), torch.zeros(3, 9, dtype=torch.bool)
+    exact = contrastive_loss(texts, images, scale), denoising_loss(recovered, units, hidden, padding, 100.0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = contrastive_loss(texts, images, scale), denoising_loss(recovered, units, hidden, padding, 100.0)
+    for one, other in zip(exact, mixed, strict=True):
+        assert other.dtype == torch.float32
+        assert other.item() == pytest.approx(one.item(), rel=1e-6)
+
+
 def test_contrast_of_pairs_that_agree_is_small_and_of_others_large():
     rows = torch.eye(4)
     assert contrastive_loss(rows, rows, torch.tensor(20.0)) < 1e-6
