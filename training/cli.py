@@ -17,7 +17,16 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument("run", type=Path, help="YAML file of settings; see training/runs/")
-    parser.add_argument("--until", type=int, metavar="STEP", help="stop after this step")
+    parser.add_argument(
+        "--until", type=_positive, metavar="STEP", help="stop after this step, as a kill would: `save_every` decides"
+    )
+
+
+def _positive(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
 
 
 def run_train(args: argparse.Namespace) -> int:

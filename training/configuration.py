@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
 Task = Literal["vision_language", "audio_language", "grounding", "audio_labels"]
+LOSSES: dict[Task, frozenset[str]] = {
+    "vision_language": frozenset({"contrast", "text", "image", "joint_text", "joint_image"}),
+    "audio_language": frozenset({"contrast", "text", "audio", "joint_text", "joint_audio"}),
+    "grounding": frozenset({"l1", "giou"}),
+    "audio_labels": frozenset({"cross_entropy"}),
+}
+"""Losses of each task, by the names under which they are weighted and reported."""
+
+_WITHOUT_EFFECT: Any = {
+    "out": True,
+    "threads": True,
+    "parallel": True,
+    "activation_checkpointing": True,
+    "log_every": True,
+    "validate_every": True,
+    "validation_batches": True,
+    "save_every": True,
+    "data": {"workers", "validation"},
+}
 
 
 class RunError(Exception):
@@ -37,6 +57,7 @@ class ModelSettings(_Section):
     audio_position_width: int = Field(95, ge=3)
     audio_position_groups: int = Field(16, ge=1)
     filterbank: bool = Field(False, description="start the first waveform convolution as a bank of band-pass filters")
+    gain: float = Field(1.0, gt=0, description="start of the gains on residual branches (LayerScale)")
 
     @model_validator(mode="after")
     def _check(self) -> ModelSettings:
@@ -84,7 +105,7 @@ class OptimizerSettings(_Section):
     final_ratio: float = Field(0.01, ge=0, le=1)
     warmup_steps: int = Field(0, ge=0)
     weight_decay: float = Field(0.05, ge=0)
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[Beta, Beta] = (0.9, 0.98)
     clip_norm: float = Field(1.0, gt=0)
     layer_decay: float = Field(1.0, gt=0, le=1, description="factor on the rate for each layer away from the top")
     ema: float | None = Field(None, gt=0, lt=1, description="decay of averaged weights; off by default")
@@ -95,7 +116,7 @@ class RunSettings(_Section):
 
     task: Task
     out: Path = Field(description="folder of checkpoints, log and curves")
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     start: Path | None = Field(None, description="checkpoint to start from, in the released format")
     model: ModelSettings | None = Field(None, description="sizes, when there is no `start`")
     image_size: int | None = Field(None, ge=16, multiple_of=16, description="side in pixels, when other than `start`'s")
@@ -107,6 +128,8 @@ class RunSettings(_Section):
     optimizer: OptimizerSettings
     loss_weights: dict[str, float] = Field(default={}, description="factor on each loss; 1 where none is given")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    unfreeze: bool = Field(False, description="audio_language trains text and attention too, to fine-tune retrieval")
+    multi_label: bool = Field(False, description="audio_labels: several labels a clip, commas between; sigmoid")
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     parallel: Literal["ddp", "fsdp"] = "ddp"
     activation_checkpointing: bool = False
@@ -122,9 +145,33 @@ class RunSettings(_Section):
             raise ValueError("give either `start`, a checkpoint, or `model`, sizes of a new one")
         if self.task == "audio_labels" and self.data.labels is None:
             raise ValueError("`data.labels` is needed for the task audio_labels")
+        if self.model is not None and self.image_size is not None:
+            raise ValueError("`image_size` changes that of `start`; a new model's is `model.image_size`")
+        unknown = sorted(self.loss_weights.keys() - LOSSES[self.task])
+        if unknown:
+            names = ", ".join(sorted(LOSSES[self.task]))
+            raise ValueError(f"loss_weights: the task {self.task} has no loss '{unknown[0]}', only {names}")
         if self.start is None and self.task != "vision_language":
             raise ValueError(f"the task {self.task} needs a checkpoint as `start`")
         return self
+
+
+def differences(one: RunSettings, other: RunSettings) -> list[str]:
+    """Names of the settings that decide on the result and are not the same in both, such as `model.dim`."""
+    return _different(
+        one.model_dump(mode="json", exclude=_WITHOUT_EFFECT), other.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    )
+
+
+def _different(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+    names = []
+    for name in sorted(one.keys() | other.keys()):
+        first, second = one.get(name), other.get(name)
+        if isinstance(first, dict) and isinstance(second, dict):
+            names += _different(first, second, f"{prefix}{name}.")
+        elif first != second:
+            names.append(prefix + name)
+    return names
 
 
 def read_run(path: Path, overrides: dict[str, Any] | None = None) -> RunSettings:

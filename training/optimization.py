@@ -15,8 +15,9 @@ _LAYER = re.compile(r"encoder\.layers\.(\d+)\.")
 
 
 def build_optimizer(model: nn.Module, settings: OptimizerSettings, layers: int) -> torch.optim.AdamW:
-    """AdamW over the trainable weights; vectors take no weight decay, lower layers a lower rate.
+    """AdamW over the trainable weights; lower layers have a lower rate.
 
+    Biases, norms, gains and tables of relative positions take no weight decay.
     Depth 0 is the adapters, 1 to `layers` the encoder's layers, `layers` + 1 everything above; depth d has the rate
     times `layer_decay` ** (layers + 1 − d) (arXiv:2106.08254). Each group keeps that factor as `rate_factor`.
     """

@@ -61,9 +61,13 @@ def _read_labels(path: Path | None) -> tuple[str, ...]:
     if path is None:
         return ()
     try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
+        labels = tuple(path.read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"data.labels: {path} can't be read: {error}") from error
+    for number, label in enumerate(labels, start=1):
+        if not label.strip() or label in labels[: number - 1]:
+            raise RunError(f"data.labels: {path}, line {number}: '{label}' is blank or stands there twice")
+    return labels
 
 
 def _options(settings: RunSettings, labels: tuple[str, ...], *, augment: bool) -> DataOptions:
@@ -79,6 +83,7 @@ def _options(settings: RunSettings, labels: tuple[str, ...], *, augment: bool) -
         max_speed=data.max_speed if augment else 1.0,
         augment=augment,
         labels=labels,
+        multi_label=settings.multi_label,
     )
 
 

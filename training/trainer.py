@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from training.configuration import RunSettings
+from training.configuration import RunError, RunSettings, differences
 from training.data.batches import Batch
 from training.data.feed import Feed
 from training.distributed import rank
@@ -57,7 +57,11 @@ class Trainer:
         self.step = 0
 
     def run(self, until: int | None = None) -> None:
-        """Go on from the newest state to the last step (or `until`), and write `model.pt` at the end."""
+        """Go on from the newest state to the last step (or `until`), and write `model.pt` at the end.
+
+        Raises:
+            RunError: the state is damaged, or of a run with other settings.
+        """
         settings, first = self._settings, rank() == 0
         self._resume()
         end = min(settings.steps, until or settings.steps)
@@ -143,6 +147,12 @@ class Trainer:
         state = load_newest_state(self._states)
         if state is None:
             return
+        changed = differences(RunSettings.model_validate(state["settings"]), self._settings)
+        if changed:
+            raise RunError(
+                f"{self._settings.out}: was begun with other settings ({', '.join(changed)}); "
+                "remove the folder, or give the run another `out`"
+            )
         take_whole(self._model, self._optimizer, state)
         self._scaler.load_state_dict(state["scaler"])
         if self._average is not None:
@@ -158,6 +168,7 @@ class Trainer:
             "means": self._means.state(),
             "average": {} if self._average is None else whole_tensors(self._average.state),
             "step": self.step,
+            "settings": self._settings.model_dump(mode="json"),
         }
         if rank() == 0:
             save_state(self._states, self.step, state)

@@ -195,7 +195,7 @@ def test_reduced_precision_trains_float32_weights(trained, pictures, tmp_path, p
 
 
 def test_from_pictures_to_sounds_to_boxes_and_labels(trained, pictures, tmp_path):
-    """The four stages of `training/runs`, each from what the one before wrote."""
+    """The stages of `training/runs`, each from what the one before wrote."""
     sounds = write_sounds(tmp_path / "sounds")
     (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
     first = trained("plain", PLAIN) / "model.pt"
@@ -215,11 +215,27 @@ def test_from_pictures_to_sounds_to_boxes_and_labels(trained, pictures, tmp_path
     assert all("audio" in name or name == "logit_scale" for name in moved)
 
 
-def test_what_stops_a_run_is_said_in_one_line(pictures, tmp_path, capsys):
+def test_a_run_with_other_settings_in_the_same_folder_is_refused(pictures, tmp_path):
+    train(read_run(write_run(tmp_path / "run.yaml", pictures)))
+    before = (tmp_path / "run" / "model.pt").read_bytes()
+    other = {"seed": 4, "model": {**MODEL, "layers": 3}, "optimizer": {"learning_rate": 2e-3, "warmup_steps": 2}}
+    with pytest.raises(RunError, match=r"other settings \(model\.layers, optimizer\.learning_rate, seed\)"):
+        train(read_run(write_run(tmp_path / "run.yaml", pictures, **other)))
+    train(read_run(write_run(tmp_path / "run.yaml", pictures, threads=None, log_every=5)))  # these change no weight
+    assert (tmp_path / "run" / "model.pt").read_bytes() == before
+
+
+def test_what_stops_a_run_is_said_in_one_line(trained, pictures, tmp_path, capsys):
     arguments = type("Arguments", (), {"until": None})
     broken = pictures.with_name("broken.tsv")
     broken.write_text("1\tabsent.png\ta cow\n" * 8)
+    torn = {"data": {"train": [str(broken)], "workers": 1}}
+    regions = {"task": "grounding", "model": None, "start": str(trained("plain", PLAIN) / "model.pt")}
+    unboxed = pictures.with_name("unboxed.tsv")
+    unboxed.write_text(pictures.read_text() + "x9\t0.png\ta cow\tcow\n")
     for code, changes, message in (
+        (1, torn, "absent.png"),
+        (1, {**regions, "data": {"train": [str(unboxed)]}}, "(example 'x9'): region 'cow' is not four numbers"),
         (2, {"steps": 0}, "steps"),
         (2, {"batch_size": 50}, "batch_size: 40 examples don't fill a batch of 50"),
         (2, {"data": {"bpe_dir": "absent"}}, "data.bpe_dir"),

@@ -67,7 +67,8 @@ class BatchPlan(Sampler[list[int]]):
     """Indices of every micro-batch from `start` on, without end.
 
     An epoch is a permutation drawn from (seed, epoch). Within groups of `GROUPED_BATCHES` batches examples are sorted
-    by length, and the batches' order is drawn again. Every process takes its own rows of every batch.
+    by length; then the batches' order, and that of the rows in each, is drawn again. Every process takes its own rows
+    of every batch.
     """
 
     def __init__(self, lengths: np.ndarray, batch_size: int, seed: int, share: Share | None = None) -> None:
@@ -97,4 +98,7 @@ class BatchPlan(Sampler[list[int]]):
             for part in np.split(rows, range(group, len(rows), group))
         ]
         batches = np.concatenate(ordered).reshape(-1, self._batch_size)
-        return list(batches[generator.permutation(len(batches))])
+        batches = batches[generator.permutation(len(batches))]
+        if np.ptp(self._lengths) > 0:  # else their rows are in random order already; denoising takes the first ones
+            batches = generator.permuted(batches, axis=1)
+        return list(batches)

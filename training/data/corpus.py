@@ -11,7 +11,9 @@ Every row has one file, a picture or a sound, and a text. No row, and no file, j
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import multiprocessing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from pathlib import Path
 import soundfile
 from tqdm import tqdm
 
-from training.data.concepts import concept_table
+from training.data.concepts import TABLE_FILE, concept_table
 from training.data.pictures.camera import encode_jpeg
 from training.data.pictures.picture import make_coloured_picture, make_picture
 from training.data.pictures.scene import make_scene
@@ -65,6 +67,28 @@ def corpus_sizes(train: float = 1.0, held_out: float = 1.0) -> dict[Split, dict[
         split: {kind: max(things, round(count * factors[split])) for kind, count in kinds.items()}
         for split, kinds in sizes.items()
     }
+
+
+class CorpusError(Exception):
+    """A folder whose corpus is another one; the message names what differs."""
+
+
+def describe_corpus(folder: Path, seed: int, sizes: dict[Split, dict[str, int]]) -> None:
+    """Write down what the corpus in `folder` is, or hold it against what was written.
+
+    Raises:
+        CorpusError: it was made with another seed or table of concepts, or in other sizes.
+    """
+    table = hashlib.sha256(TABLE_FILE.read_bytes()).hexdigest()
+    path = folder / "corpus.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"seed": seed, "concepts.yaml": table}
+    wanted: dict[str, object] = {"seed": seed, "concepts.yaml": table, **sizes}
+    for name, value in wanted.items():
+        if known.get(name, value) != value:
+            raise CorpusError(
+                f"{folder}: was made with another '{name}' ({known[name]}); remove it, or take another folder"
+            )
+    path.write_text(json.dumps({**known, **wanted}, indent=1) + "\n", encoding="utf-8")
 
 
 def make_corpus(folder: Path, seed: int, sizes: dict[Split, dict[str, int]], workers: int) -> None:

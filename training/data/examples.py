@@ -40,7 +40,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """How examples are read.
+    """How examples are read. `labels`: the classes; `multi_label`: a row may have several, with commas between.
 
     `min_scale`: area of a random crop of a picture, as a share; 1.0 crops nothing. `max_stretch`: its width over
     height, and the inverse, at most; 1.0 keeps it square, and its area exactly `min_scale`. `colour_jitter`: red,
@@ -57,6 +57,7 @@ class DataOptions:
     max_speed: float = 1.0
     augment: bool = True
     labels: tuple[str, ...] = ()
+    multi_label: bool = False
 
 
 class ExampleSet(Dataset[Example]):
@@ -67,6 +68,8 @@ class ExampleSet(Dataset[Example]):
         self._tokenizer, self._config, self._options = tokenizer, config, options
         self._classes = {label: number for number, label in enumerate(options.labels)}
         self.seed = 0
+        for row in self.rows:
+            self._check_target(row)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -89,7 +92,7 @@ class ExampleSet(Dataset[Example]):
                 return Example(tokens, waveform=self._waveform(data, generator), target=self._target(row))
             image = decode_image(data, size=self._decoded_side(), max_pixels=MAX_PIXELS)
             return Example(tokens, pixels=self._vary(image.pixels, generator), target=self._target(row, image))
-        except (OSError, InputError, ValueError, KeyError) as error:
+        except (OSError, InputError, ValueError) as error:
             raise TableError(f"{row.path} (example {row.id!r}): {error}") from error
 
     def durations_s(self) -> np.ndarray:
@@ -126,18 +129,43 @@ class ExampleSet(Dataset[Example]):
         return varied
 
     def _waveform(self, data: bytes, generator: np.random.Generator) -> Tensor:
-        longest = MAX_SECONDS if self._options.augment else self._options.max_seconds
+        options = self._options
+        longest = MAX_SECONDS if options.augment else options.max_seconds
         waveform = decode_audio(data, spec=AudioSpec(max_s=longest), max_seconds=MAX_SECONDS).waveform
-        room = len(waveform) - int(self._options.max_seconds * AudioSpec().sample_rate_hz)
+        if options.max_speed > 1:
+            waveform = _play(waveform, options.max_speed ** generator.uniform(-1, 1))
+        room = len(waveform) - int(options.max_seconds * AudioSpec().sample_rate_hz)
         start = int(generator.integers(room + 1)) if room > 0 else 0
-        clip = waveform[start : len(waveform) - max(room, 0) + start]
-        if self._options.max_speed > 1:
-            clip = _play(clip, self._options.max_speed ** generator.uniform(-1, 1))
-        return torch.from_numpy(np.ascontiguousarray(clip))
+        return torch.from_numpy(np.ascontiguousarray(waveform[start : len(waveform) - max(room, 0) + start]))
+
+    def _classes_of(self, row: Row) -> list[int]:
+        """Numbers of a row's classes, which it names, or numbers from 0 as VGGSound's tables do."""
+        names = row.label.split(",") if self._options.multi_label else [row.label]
+        for name in names:
+            if name not in self._classes and not (name.isdecimal() and int(name) < len(self._classes)):
+                raise ValueError(f"'{name}' is none of the {len(self._classes)} labels")
+        return [self._classes[name] if name in self._classes else int(name) for name in names]
+
+    def _check_target(self, row: Row) -> None:
+        """Refuse a wrong label or region before any step.
+
+        Raises:
+            TableError: names the file, the example and what is wrong.
+        """
+        try:
+            if self._options.target == "label":
+                self._classes_of(row)
+            elif self._options.target == "region":
+                row.region()
+        except ValueError as error:
+            raise TableError(f"{row.path} (example {row.id!r}): {error}") from error
 
     def _target(self, row: Row, image: DecodedImage | None = None) -> Tensor | None:
         if self._options.target == "label":
-            return torch.tensor(self._classes[row.label])
+            classes = torch.tensor(self._classes_of(row))
+            return (
+                torch.zeros(len(self._classes)).index_fill_(0, classes, 1) if self._options.multi_label else classes[0]
+            )
         if self._options.target == "region" and image is not None:
             size = (image.width, image.height) * 2
             return torch.tensor([edge / side for edge, side in zip(row.region(), size, strict=True)])

@@ -1,9 +1,11 @@
-"""Tables of examples in the reference's layout: tab-separated, one example a line, no header.
+"""Tables of examples: tab-separated, one example a line.
 
     id <tab> path <tab> text [<tab> label or region]
 
-`path` is a picture or a sound file, relative to the table's folder. A region is `x0,y0,x1,y1` in pixels of the upright
-picture. The same file may stand on several lines.
+A first line that names the columns, as in the reference's tables, may say another order: `uniq_id`, `image_id` or `id`;
+`image` or `audio`; `text` or `caption`; `label` or `region_coord` (where there is neither, the text is the label).
+Columns of other names are left out. `path` is a picture or a sound file, relative to the table's folder. A region is
+`x0,y0,x1,y1` in pixels of the upright picture. The same file may stand on several lines.
 """
 
 from __future__ import annotations
@@ -12,6 +14,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+_ORDER = ["id", "path", "text", "label"]
+_COLUMNS = {
+    **dict.fromkeys(("uniq_id", "image_id", "id"), "id"),
+    **dict.fromkeys(("image", "audio"), "path"),
+    **dict.fromkeys(("text", "caption"), "text"),
+    **dict.fromkeys(("label", "region_coord"), "label"),
+}
 
 Box = tuple[float, float, float, float]
 
@@ -48,7 +58,8 @@ def read_table(path: Path) -> list[Row]:
     """All rows of a table.
 
     Raises:
-        TableError: the file can't be read, a line has other than three or four columns, or there is no line.
+        TableError: the file can't be read, a line has other than three or four columns (or than the header), the header
+            lacks a column, or there is no line.
     """
     try:
         lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")  # other line ends may stand in a text
@@ -56,17 +67,38 @@ def read_table(path: Path) -> list[Row]:
         raise TableError(f"{path}: can't be read as UTF-8 text: {error}") from error
     if lines == [""]:
         raise TableError(f"{path}: holds no examples")
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        columns = line.split("\t")
-        if len(columns) not in (3, 4):
-            raise TableError(f"{path}, line {number}: {len(columns)} columns instead of 3 or 4")
-        rows.append(Row(columns[0], path.parent / columns[1], *columns[2:]))
-    return rows
+    order = _read_header(lines[0])
+    if order is not None and len(lines) == 1:
+        raise TableError(f"{path}: holds no examples")
+    return [
+        _read_line(line, order, path, number)
+        for number, line in enumerate(lines, start=1)
+        if order is None or number > 1
+    ]
+
+
+def _read_header(line: str) -> list[str] | None:
+    """What each column holds, "" for what is left out; None when the line is an example."""
+    names = line.split("\t")
+    if not {"image", "audio"} & set(names) or not {"text", "caption"} & set(names):
+        return None
+    return [_COLUMNS.get(name, "") for name in names]
+
+
+def _read_line(line: str, order: list[str] | None, path: Path, number: int) -> Row:
+    columns = line.split("\t")
+    allowed = (3, 4) if order is None else (len(order),)
+    if len(columns) not in allowed:
+        raise TableError(f"{path}, line {number}: {len(columns)} columns instead of {' or '.join(map(str, allowed))}")
+    cells = dict(zip(order or _ORDER, columns, strict=False))
+    place = path.parent / cells["path"]
+    return Row(
+        cells.get("id", str(number)), place, cells["text"], cells.get("label", "" if order is None else cells["text"])
+    )
 
 
 def write_table(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows; their paths must lie under the table's folder.
+    """Write rows, all or nothing; their paths must lie under the table's folder.
 
     Raises:
         TableError: a column holds a tab or a line break.
@@ -77,7 +109,9 @@ def write_table(path: Path, rows: Iterable[Row]) -> None:
         if any("\t" in column or "\n" in column or "\r" in column for column in columns):
             raise TableError(f"{path}: example {row.id!r} holds a tab or a line break")
         lines.append("\t".join(columns if row.label else columns[:3]) + "\n")
-    path.write_text("".join(lines), encoding="utf-8")
+    staged = path.with_suffix(".part")
+    staged.write_text("".join(lines), encoding="utf-8")
+    staged.replace(path)
 
 
 def rows_of_folders(folder: Path) -> list[Row]:

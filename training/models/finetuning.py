@@ -30,17 +30,22 @@ class GroundingModel(nn.Module):
 
 
 class LabelModel(nn.Module):
-    """Classes of a sound: one right one each, softmax and cross-entropy."""
+    """Classes of a sound and cross-entropy: one right class each with softmax, or, `multi_label`, any with sigmoid."""
 
-    def __init__(self, config: ModelConfig, label_smoothing: float = 0.0) -> None:
+    def __init__(self, config: ModelConfig, label_smoothing: float = 0.0, multi_label: bool = False) -> None:
         super().__init__()
         self.classifier = ClassifyModel(config)
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.multi_label = label_smoothing, multi_label
 
     def forward(self, batch: Batch, generator: torch.Generator, number: int = 0) -> Losses:  # noqa: ARG002
-        """Loss `cross_entropy` and the metric `top_1`, float32 [] each."""
+        """Loss `cross_entropy`, and the metric `top_1` where one class is right, float32 [] each.
+
+        `batch.target` is int64 [B], or float32 [B, C] of zeros and ones.
+        """
         inputs: dict[Modality, tuple[Tensor, ...]] = {"audio": (_present(batch.waveform), _present(batch.num_samples))}
         logits, classes = self.classifier(inputs), _present(batch.target)
+        if self.multi_label:
+            return {"cross_entropy": F.binary_cross_entropy_with_logits(logits, classes)}
         loss = F.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
         return {"cross_entropy": loss, "top_1": (logits.argmax(1) == classes).float().mean().detach()}
 

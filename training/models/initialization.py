@@ -34,7 +34,7 @@ def model_config(settings: ModelSettings, vocabulary_size: int) -> ModelConfig:
     )
 
 
-def initialize(module: nn.Module, layers: int, generator: torch.Generator) -> None:
+def initialize(module: nn.Module, layers: int, generator: torch.Generator, gain: float = 1.0) -> None:
     """Draw every weight: matrices with variance 1 / fan-in, those that end a residual branch less, the rest near 0.
 
     Norms start at 1 and 0, biases and relative position tables at 0.
@@ -43,11 +43,14 @@ def initialize(module: nn.Module, layers: int, generator: torch.Generator) -> No
         module: with parameters on the CPU.
         layers: depth of the encoder.
         generator: of random numbers.
+        gain: of the residual branches (LayerScale, arXiv:2103.17239).
     """
     norms = {id(p) for m in module.modules() if isinstance(m, nn.LayerNorm) for p in m.parameters()}
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            if id(parameter) in norms or name.endswith(("_gain", "head_scale")):
+            if name.endswith("_gain"):
+                parameter.fill_(gain)
+            elif id(parameter) in norms or name.endswith("head_scale"):
                 parameter.fill_(0.0 if name.endswith("bias") else 1.0)
             elif name.endswith("logit_scale"):
                 parameter.fill_(math.log(FIRST_LOGIT_SCALE))

@@ -39,7 +39,7 @@ def build_model(settings: RunSettings, vocabulary_size: int, num_labels: int) ->
     if settings.model is not None:
         config = model_config(settings.model, vocabulary_size)
         model = _pretraining_model(settings, config)
-        initialize(model, config.encoder.layers, generator)
+        initialize(model, config.encoder.layers, generator, settings.model.gain)
         if settings.model.filterbank:
             initialize_filterbank(model.embedder.get_submodule("adapters.audio.features.convs.0"))
         return _freeze(model, settings)
@@ -99,9 +99,12 @@ def resize_image_table(table: Tensor, rows: int) -> Tensor:
 
 
 def checkpoint_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """All weights of a checkpoint by our names, float32."""
+    """All weights of a checkpoint by our names, float32; a fine-tuned one may hold no `logit_scale`."""
     model = checkpoint.classify_model() if checkpoint.config.head else checkpoint.embedding_model()
-    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+    weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    if checkpoint.logit_scale is None:
+        weights.pop("logit_scale", None)
+    return weights
 
 
 def write_trained(path: Path, model: Trained, weights: Mapping[str, Tensor]) -> None:
@@ -142,7 +145,10 @@ def _pretraining_model(settings: RunSettings, config: ModelConfig) -> Pretrainin
 
 
 def _freeze(model: PretrainingModel, settings: RunSettings) -> PretrainingModel:
-    (freeze_for_audio if settings.task == "audio_language" else freeze_audio)(model)
+    if settings.task == "vision_language":
+        freeze_audio(model)
+    elif not settings.unfreeze:
+        freeze_for_audio(model)
     return model
 
 
@@ -154,7 +160,7 @@ def _finetuning_model(
     head = HeadConfig(num_classes=4, use_image_features=True) if grounding else HeadConfig(num_classes=num_labels)
     typed = {name: replace(getattr(config, name), add_type_embedding=True) for name in ("text", "image", "audio")}
     config = replace(config, modalities=modalities, head=head, **typed)
-    model = GroundingModel(config) if grounding else LabelModel(config, settings.label_smoothing)
+    model = GroundingModel(config) if grounding else LabelModel(config, settings.label_smoothing, settings.multi_label)
     initialize(model, config.encoder.layers, generator)
     fill(model.classifier, checkpoint_weights(checkpoint))
     return model

@@ -47,6 +47,13 @@ def test_starting_later_gives_the_batches_that_going_through_gives(start):
     assert first(plan, 10, start) == first(plan, start + 10)[start:]
 
 
+def test_rows_of_a_batch_are_not_in_order_of_length():
+    """Denoising takes the first ones of each batch, and must see long clips too."""
+    batches = [LENGTHS[batch] for epoch in range(10) for batch in BatchPlan(LENGTHS, 8, seed=3).epoch(epoch)]
+    firsts = np.mean([np.argsort(np.argsort(lengths))[0] for lengths in batches])
+    assert 2.5 < firsts < 4.5
+
+
 def test_an_index_tells_its_epoch_and_its_row():
     plan = BatchPlan(LENGTHS, 8, seed=3)
     for number, batch in enumerate(first(plan, 14)):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from tests.training.data.emoji_font import needs_font
 from tests.training.tiny import MODEL, VOCABULARY_SIZE, tokenizer
 from training.configuration import ModelSettings, read_run
+from training.data.__main__ import main
 from training.data.concepts import concept_table
-from training.data.corpus import corpus_sizes, make_corpus
+from training.data.corpus import CorpusError, corpus_sizes, describe_corpus, make_corpus
 from training.data.examples import DataOptions, ExampleSet
 from training.data.splits import SPLITS
 from training.data.table import read_table
@@ -109,6 +111,30 @@ class TestMadeCorpus:
             x0, y0, x1, y1 = examples[index].target.tolist()
             assert 0 <= x0 < x1 <= 1
             assert 0 <= y0 < y1 <= 1
+
+
+def test_another_corpus_in_the_same_folder_is_refused(tmp_path):
+    describe_corpus(tmp_path, 5, {"test": {"sounds": 2}})
+    describe_corpus(tmp_path, 5, {"test": {"sounds": 2}, "train": {"sounds": 3}})
+    with pytest.raises(CorpusError, match="another 'seed'"):
+        describe_corpus(tmp_path, 6, {"test": {"sounds": 2}})
+    with pytest.raises(CorpusError, match="another 'train'"):
+        describe_corpus(tmp_path, 5, {"train": {"sounds": 4}})
+
+
+@pytest.mark.parametrize("flags", [["--seed", "-1"], ["--workers", "0"], ["--train-share", "nan"], ["--splits", "all"]])
+def test_wrong_arguments_are_named(tmp_path, monkeypatch, capsys, flags):
+    monkeypatch.setattr(sys, "argv", ["training.data", str(tmp_path / "corpus"), *flags])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert flags[0] in capsys.readouterr().err
+
+
+def test_a_folder_that_can_not_be_made_is_named_in_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(sys, "argv", ["training.data", str(tmp_path / "file")])
+    assert main() == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
 
 
 def test_sizes_follow_the_shares():

@@ -143,6 +143,26 @@ def test_clips_are_played_faster_and_slower(example_set):
     assert min(speeds) == pytest.approx(0.8, abs=0.03)
 
 
+def test_a_slower_clip_is_not_longer_than_allowed(example_set):
+    examples = example_set(sound(2.0), media="audio", max_speed=1.25, max_seconds=2.0)
+    lengths = [len(examples[index].waveform) for index in range(30)]
+    assert max(lengths) == 32_000
+    assert min(lengths) < 30_000
+
+
+def test_labels_are_names_or_numbers(example_set):
+    def classes(label, **options):
+        content = sound(1.0)
+        return example_set(content, label, media="audio", target="label", labels=("cow", "dog", "cat"), **options)
+
+    assert classes("dog")[0].target == 1
+    assert classes("2")[0].target == 2
+    assert classes("cow,cat", multi_label=True)[0].target.tolist() == [1, 0, 1]
+    for label in ("wolf", "3", "cow,cat", ""):
+        with pytest.raises(TableError, match=r"'id0'\): '.*' is none of the 3 labels"):
+            classes(label)
+
+
 def test_a_clip_that_gets_shorter_than_a_second_is_repeated(example_set):
     examples = example_set(sound(1.0), media="audio", max_speed=1.25)
     assert min(len(examples[index].waveform) for index in range(20)) == 16_000

@@ -15,6 +15,29 @@ def test_what_was_written_is_read(tmp_path):
     assert read_table(tmp_path / "table.tsv") == rows
 
 
+def test_a_header_tells_the_columns(tmp_path):
+    """The reference's tables: retrieval, grounding, sounds with their duration."""
+    (tmp_path / "a.tsv").write_text("image_id\timage\tcaption\n7\ta.jpg\ta cow\n")
+    (tmp_path / "b.tsv").write_text("image\ttext\tregion_coord\nb.jpg\tthe cow\t1,2,3,4\n")
+    (tmp_path / "c.tsv").write_text("uniq_id\taudio\ttext\tduration\n9\tc.flac\t12\t10.0\n")
+    assert read_table(tmp_path / "a.tsv") == [Row("7", tmp_path / "a.jpg", "a cow", "a cow")]
+    assert read_table(tmp_path / "b.tsv") == [Row("2", tmp_path / "b.jpg", "the cow", "1,2,3,4")]
+    assert read_table(tmp_path / "c.tsv") == [Row("9", tmp_path / "c.flac", "12", "12")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("image\ttext\n", "holds no examples"),
+        ("image\ttext\textra\na.jpg\ta cow\n", r"line 2: 2 columns instead of 3"),
+    ],
+)
+def test_lines_must_fit_their_header(tmp_path, content, message):
+    (tmp_path / "table.tsv").write_text(content)
+    with pytest.raises(TableError, match=message):
+        read_table(tmp_path / "table.tsv")
+
+
 def test_lines_may_end_as_on_windows(tmp_path):
     (tmp_path / "table.tsv").write_bytes(b"1\ta.jpg\ta cow\r\n2\tb.jpg\ta dog\r\n")
     assert [row.text for row in read_table(tmp_path / "table.tsv")] == ["a cow", "a dog"]

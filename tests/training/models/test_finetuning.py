@@ -56,6 +56,18 @@ def test_labels_are_learned():
     assert not last["top_1"].requires_grad
 
 
+def test_several_labels_of_a_clip_are_learned():
+    target = torch.tensor([[1.0, 0, 0, 0, 1], [0, 0, 0, 1, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 1]])
+    model = LabelModel(replace(CONFIG, modalities=("audio",), head=HeadConfig(5)), multi_label=True)
+    batch = replace(sound_batch(), target=target)
+    first, last = learn(model, batch)
+    assert set(first) == {"cross_entropy"}
+    assert last["cross_entropy"] < 0.3 * first["cross_entropy"]
+    logits = model.classifier({"audio": (batch.waveform, batch.num_samples)}).double()
+    wanted = -(target * logits.sigmoid().log() + (1 - target) * (1 - logits.sigmoid()).log()).mean()
+    assert last["cross_entropy"].item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
 def test_label_smoothing_spreads_the_answer():
     batch = replace(sound_batch(), target=torch.tensor([0, 3, 1, 4]))
     model = label_model(0.2)

@@ -66,6 +66,30 @@ def test_a_filterbank_is_what_the_settings_ask_for():
     assert np.allclose(peaks.reshape(4, 4)[:, 1:], wanted[1:], rtol=0.01)
 
 
+def test_gains_start_where_the_settings_say():
+    model = build_model(settings(model={**MODEL, "gain": 1e-6}), VOCABULARY_SIZE, 0)
+    gains = {name: weight for name, weight in weights(model).items() if name.endswith("_gain")}
+    assert len([name for name in gains if name.startswith("embedder")]) == 2 * MODEL["layers"]
+    assert all(torch.equal(gain, torch.full_like(gain, 1e-6)) for name, gain in gains.items() if "embedder" in name)
+
+
+def test_sounds_join_a_frozen_space_or_move_all_of_it(checkpoint):
+    def trainable(**changes):
+        model = start(checkpoint(), "audio_language", **changes)
+        return {name for name, weight in model.embedder.named_parameters() if weight.requires_grad}
+
+    frozen, free = trainable(), trainable(unfreeze=True)
+    assert all("audio" in name or name == "logit_scale" for name in frozen)
+    assert {"encoder.layers.0.attention.query.weight", "projections.text.weight"} <= free - frozen
+
+
+def test_a_checkpoint_without_a_scale_starts_with_the_usual_one(checkpoint, tmp_path):
+    content = torch.load(checkpoint(), weights_only=True)
+    del content["model"]["logit_scale"]
+    torch.save(content, tmp_path / "bare.pt")
+    assert start(tmp_path / "bare.pt", "vision_language").embedder.logit_scale.item() == pytest.approx(np.log(1 / 0.07))
+
+
 @pytest.mark.parametrize("task", ["vision_language", "audio_language"])
 def test_a_run_from_a_checkpoint_begins_with_its_vectors(checkpoint, task):
     path = checkpoint()
