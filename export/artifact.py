@@ -66,6 +66,7 @@ class Source:
     logit_scale: float | None = None
     tokenizer: str | None = None  # the text of `tokenizer.json`
     labels: tuple[str, ...] | None = None
+    multi_label: bool = False  # audio labels that don't exclude each other
 
 
 def write_model(folder: Path, graph: ir.Model, source: Source) -> None:
@@ -142,7 +143,9 @@ def card_sizes(name: str, source: Source) -> dict[str, Any]:
         seconds = config.audio.max_duration_s
         sizes |= {"sample_rate_hz": SAMPLE_RATE_HZ, "min_audio_s": MIN_AUDIO_S, "max_audio_s": seconds}
     if contract.output == LOGITS and config.head is not None:
-        sizes |= {"num_labels": config.head.num_classes, "activation": ACTIVATIONS[name]}
+        multi_label = source.multi_label and name == "audio_labels"
+        activation = "sigmoid" if multi_label else ACTIVATIONS[name]
+        sizes |= {"num_labels": config.head.num_classes, "activation": activation}
     return sizes
 
 

@@ -14,7 +14,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
 _ROLE_HELP = {
     "checkpoint": "embedding checkpoint: becomes text, image and audio",
     "grounding": "checkpoint fine-tuned on RefCOCO, RefCOCO+ or RefCOCOg",
-    "audio_labels": "checkpoint fine-tuned on VGGSound",
+    "audio_labels": "checkpoint fine-tuned on VGGSound, or (with --multi-label) on FSD50K",
     "vqa": "checkpoint fine-tuned on VQA",
     "audio_qa": "checkpoint fine-tuned on AVQA",
     "image_pair": "checkpoint fine-tuned on NLVR2",
@@ -28,6 +28,9 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="model repository to write into")
     _add_checkpoints(parser)
     parser.add_argument("--labels", type=Path, metavar="FILE", help="names of the audio labels: JSON, or one a line")
+    parser.add_argument(
+        "--multi-label", action="store_true", help="audio labels don't exclude each other (FSD50K): sigmoid, no softmax"
+    )
     parser.add_argument("--answers", type=Path, metavar="FILE", help="answers of the VQA model: JSON, or one a line")
     parser.add_argument(
         "--precision", choices=get_args(Precision), default="fp32", help="of the weights (default fp32)"
@@ -49,6 +52,8 @@ def run_export(args: argparse.Namespace) -> int:
     for flag, role, file in (("--labels", "audio_labels", args.labels), ("--answers", "vqa", args.answers)):
         if file is not None and role not in checkpoints:
             return _complain(f"{flag} needs --{role.replace('_', '-')}", 2)
+    if args.multi_label and "audio_labels" not in checkpoints:
+        return _complain("--multi-label needs --audio-labels", 2)
     return _run(lambda: _export(args, checkpoints))
 
 
@@ -64,7 +69,9 @@ def _export(args: argparse.Namespace, checkpoints: dict[str, Path]) -> int:
     from export import exporter, verifier
 
     labels = {role: file for role, file in (("audio_labels", args.labels), ("vqa", args.answers)) if file is not None}
-    request = exporter.ExportRequest(args.bpe_dir, args.out, checkpoints, labels, args.precision, not args.no_verify)
+    request = exporter.ExportRequest(
+        args.bpe_dir, args.out, checkpoints, labels, args.precision, not args.no_verify, args.multi_label
+    )
     try:
         verdicts = exporter.export_repository(request)
     except exporter.VerificationFailed as error:

@@ -43,7 +43,10 @@ class VerificationFailed(ExportError):
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What to export: a checkpoint's path for each role, and files with the names of classes."""
+    """What to export: a checkpoint's path for each role, and files with the names of classes.
+
+    `multi_label`: the audio labels don't exclude each other, so each gets a sigmoid.
+    """
 
     bpe_dir: Path
     out_dir: Path
@@ -51,6 +54,7 @@ class ExportRequest:
     labels: dict[str, Path] = field(default_factory=dict)
     precision: Precision = "fp32"
     verify: bool = True
+    multi_label: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,7 @@ def _plan(request: ExportRequest) -> Iterator[_Job]:
                     logit_scale=checkpoint.logit_scale,
                     tokenizer=_tokenizer(request, checkpoint) if takes_text else None,
                     labels=read_labels(labels, head.num_classes) if labels and head else None,
+                    multi_label=request.multi_label,
                 ),
             )
 

@@ -50,6 +50,13 @@ def test_export_then_verify(workshop, image_checkpoint, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1].endswith("ok")
 
 
+def test_labels_that_exclude_each_other_or_not(workshop, tmp_path):
+    heads = ("--audio-labels", workshop / "audio_labels.pt", "--no-verify")
+    for flags, activation in ((heads, "softmax"), ((*heads, "--multi-label"), "sigmoid")):
+        assert call_export(workshop, tmp_path / activation, *flags) == 0
+        assert read_repository(tmp_path / activation)["audio_labels"].card.activation == activation
+
+
 def test_verify_fails_against_other_weights(workshop, image_checkpoint, tmp_path, capsys):
     call_export(workshop, tmp_path / "out", "--checkpoint", image_checkpoint, "--no-verify")
     write_random_checkpoint(tmp_path / "other.pt", quick(random_config(head_type="image")), seed=1)
@@ -96,6 +103,8 @@ def test_nothing_to_do_is_said(workshop, tmp_path, capsys):
     assert call_export(workshop, tmp_path / "out") == 2
     assert call_export(workshop, tmp_path / "out", "--vqa", "x.pt", "--labels", "labels.json") == 2
     assert "--labels needs --audio-labels" in capsys.readouterr().err
+    assert call_export(workshop, tmp_path / "out", "--vqa", "x.pt", "--multi-label") == 2
+    assert "--multi-label needs --audio-labels" in capsys.readouterr().err
     assert call_verify(tmp_path) == 2
 
 

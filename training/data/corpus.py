@@ -82,7 +82,8 @@ def describe_corpus(folder: Path, seed: int, sizes: dict[Split, dict[str, int]])
     table = hashlib.sha256(TABLE_FILE.read_bytes()).hexdigest()
     path = folder / "corpus.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"seed": seed, "concepts.yaml": table}
-    wanted: dict[str, object] = {"seed": seed, "concepts.yaml": table, **sizes}
+    wanted: dict[str, object] = {"seed": seed, "concepts.yaml": table}
+    wanted.update(sizes.items())
     for name, value in wanted.items():
         if known.get(name, value) != value:
             raise CorpusError(
