@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,20 @@ from training.evaluation.benchmarks.rows import ReadOptions, kind_of, media_file
 from training.evaluation.dataset import DataError, Labelled
 
 NAME_FILES = ("LOC_synset_mapping.txt", "imagenet_class_index.json", "class_names.txt")
+TWINS = {
+    "n02012849": "crane bird",
+    "n03126707": "construction crane",
+    "n02113186": "Cardigan Welsh corgi",
+    "n03710721": "tank suit",
+}
+"""Our names for ImageNet's classes that a published file calls as another: both cranes are "crane" in all of them."""
 
 
 def read_folders(options: ReadOptions) -> Labelled:
     """`DATA/<class>/<file>`; a class is called as its folder, or as `--class-names` says.
 
     Raises:
-        DataError: no files, pictures and sounds mixed, or a class without a name.
+        DataError: no files, pictures and sounds mixed, or a class without a name of its own.
     """
     files = _files(options.media or options.data)
     kinds = {kind_of(path) for path, _ in files}
@@ -32,7 +40,7 @@ def read_imagenet(options: ReadOptions) -> Labelled:
     """`DATA/val/<wnid>/*.JPEG` or `DATA/<wnid>/*.JPEG`, and a file of class names, by default one of `NAME_FILES`.
 
     Raises:
-        DataError: no files, no class names, or a wnid without a name.
+        DataError: no files, no class names, or a wnid without a name of its own.
     """
     split = options.data / (options.split or "val")
     if options.split is not None and not split.is_dir():
@@ -48,7 +56,7 @@ def read_imagenet(options: ReadOptions) -> Labelled:
 
 
 def read_class_names(file: Path) -> dict[str, str]:
-    """Words for classes; of several synonyms the first.
+    """Words for classes: all synonyms, commas between.
 
     Lines of "n01440764 tench, Tinca tinca" (a space or tab after the class), or JSON: {"n01440764": "tench"} or
     Keras's {"0": ["n01440764", "tench"]}.
@@ -61,7 +69,7 @@ def read_class_names(file: Path) -> dict[str, str]:
     else:
         table = read_json(file)
         pairs = shaped(file, lambda: [_json_pair(key, value) for key, value in table.items()])
-    return {key: spoken(words.partition(",")[0]) for key, words in pairs}
+    return {key: spoken(words) for key, words in pairs}
 
 
 def _json_pair(key: str, value: object) -> tuple[str, str]:
@@ -86,8 +94,22 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
     return files
 
 
-def _named(data: Labelled, names: dict[str, str], file: Path) -> Labelled:
-    lacking = [name for name in data.classes if not names.get(name)]
+def _named(data: Labelled, words: dict[str, str], file: Path) -> Labelled:
+    """Classes called by their first synonym; those that would share it by all of theirs, else as in `TWINS`."""
+    names = {key: words.get(key, "").partition(",")[0].strip() for key in data.classes}
+    lacking = [key for key, name in names.items() if not name]
     if lacking:
         raise DataError(f"{file}: has no name for the class '{lacking[0]}'")
-    return replace(data, names=tuple(names[name] for name in data.classes))
+    for longer in (words, TWINS):
+        names |= {key: longer[key] for key in _namesakes(names) if key in longer}
+    alike = _namesakes(names)
+    if alike:
+        listed = ", ".join(f"'{key}' ({names[key]})" for key in alike)
+        raise DataError(f"{file}: gives several classes the same name: {listed}")
+    return replace(data, names=tuple(names.values()))
+
+
+def _namesakes(names: dict[str, str]) -> list[str]:
+    """Classes whose name another one has too; case doesn't count, for a model may not see it."""
+    counts = Counter(name.casefold() for name in names.values())
+    return [key for key, name in names.items() if counts[name.casefold()] > 1]

@@ -31,6 +31,64 @@ def test_imagenet_takes_the_first_synonym(tmp_path: Path) -> None:
     ]
 
 
+TWINS = {
+    "n02012849": "crane",
+    "n03126707": "crane",
+    "n02113186": "Cardigan, Cardigan Welsh corgi",
+    "n02963159": "cardigan",
+    "n03710637": "maillot",
+    "n03710721": "maillot, tank suit",
+    "n01440764": "tench, Tinca tinca",
+}
+"""As `LOC_synset_mapping.txt` has them."""
+
+
+def names_of(folder: Path, names: dict[str, str]) -> dict[str, str]:
+    """What classes are called that `LOC_synset_mapping.txt` gives these names."""
+    write(folder, {f"val/{key}/a.JPEG": "" for key in names})
+    write(folder, {"LOC_synset_mapping.txt": "\n".join(f"{key} {name}" for key, name in names.items())})
+    data = read_imagenet(ReadOptions(folder))
+    return dict(zip(data.classes, data.names, strict=True))
+
+
+def test_classes_with_the_same_first_synonym_are_told_apart(tmp_path: Path) -> None:
+    assert names_of(tmp_path, TWINS) == {
+        "n02012849": "crane bird",
+        "n03126707": "construction crane",
+        "n02113186": "Cardigan, Cardigan Welsh corgi",
+        "n02963159": "cardigan",
+        "n03710637": "maillot",
+        "n03710721": "maillot, tank suit",
+        "n01440764": "tench",
+    }
+
+
+def test_keras_names_are_told_apart_too(tmp_path: Path) -> None:
+    write(tmp_path, {f"val/{key}/a.JPEG": "" for key in TWINS})
+    keras = {str(number): [key, name.partition(",")[0]] for number, (key, name) in enumerate(TWINS.items())}
+    data = read_imagenet(ReadOptions(write(tmp_path, {"imagenet_class_index.json": json.dumps(keras)})))
+    assert dict(zip(data.classes, data.names, strict=True)) == {
+        "n02012849": "crane bird",
+        "n03126707": "construction crane",
+        "n02113186": "Cardigan Welsh corgi",
+        "n02963159": "cardigan",
+        "n03710637": "maillot",
+        "n03710721": "tank suit",
+        "n01440764": "tench",
+    }
+
+
+def test_a_class_keeps_its_first_synonym_when_its_twin_is_not_there(tmp_path: Path) -> None:
+    names = {key: TWINS[key] for key in ("n02012849", "n02113186", "n03710721")}
+    assert list(names_of(tmp_path, names).values()) == ["crane", "Cardigan", "maillot"]
+
+
+def test_classes_with_all_names_the_same_are_an_error(tmp_path: Path) -> None:
+    complaint = r"LOC_synset_mapping.txt: gives several classes the same name: 'a' \(Bow, knot\), 'b' \(bow, knot\)$"
+    with pytest.raises(DataError, match=complaint):
+        names_of(tmp_path, {"a": "Bow, knot", "b": "bow, knot", "c": "ribbon"})
+
+
 @pytest.mark.parametrize("names", [KERAS, json.dumps({"n01440764": "tench", "n01443537": "great_goldfish"})])
 def test_imagenet_reads_json_names(tmp_path: Path, names: str) -> None:
     write(tmp_path, {**PICTURES, "imagenet_class_index.json": names})
