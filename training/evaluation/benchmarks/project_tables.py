@@ -1,6 +1,7 @@
 """The project's own layout: tab-separated `id, path, text, label or region` without a header.
 
-Paths are relative to the table's folder; a region is `x0,y0,x1,y1` in pixels of the upright picture.
+Paths are relative to the table's folder; a region is `x0,y0,x1,y1` in pixels of the upright picture. Captions need no
+fourth cell.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PICTURES, COLOURS, SCENES, SOUNDS, SPEECH = "pictures.tsv", "colours.tsv", "scen
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of such a table; `last` is the label or region."""
+    """One row of such a table; `last` is the label or region, or "" where there is none."""
 
     path: Path
     text: str
@@ -37,14 +38,14 @@ class Line:
     row: Row
 
 
-def lines_of(file: Path) -> Iterator[Line]:
-    """All rows.
+def lines_of(file: Path, cells: int = 4) -> Iterator[Line]:
+    """All rows; with `cells` 3, those without a label or region too.
 
     Raises:
-        DataError: the file can't be read or a row has fewer than four cells.
+        DataError: the file can't be read or a row has fewer cells.
     """
-    for row in tab_rows(file, 4):
-        _, path, text, last = (cell.strip() for cell in row.cells[:4])
+    for row in tab_rows(file, cells):
+        _, path, text, last = (cell.strip() for cell in [*row.cells, ""][:4])
         yield Line(file.parent / path, text, last, row)
 
 
@@ -64,7 +65,7 @@ def read_captions(options: ReadOptions) -> Captioned:
     Raises:
         DataError: the table is not as expected.
     """
-    lines = list(lines_of(options.data))
+    lines = list(lines_of(options.data, 3))
     return captioned(_kind(options.data, lines), [(line.path, line.text) for line in lines])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.evaluation.benchmarks.trees import write
+from training.data.table import Row, write_table
 from training.evaluation.benchmarks.project_tables import (
     read_captions,
     read_composed,
@@ -36,6 +37,27 @@ def test_paths_are_relative_to_the_table(tmp_path: Path) -> None:
 def test_captions_are_the_third_column(tmp_path: Path) -> None:
     data = read_captions(ReadOptions(write(tmp_path, TABLES) / "sounds.tsv"))
     assert (data.kind, data.items[0].captions) == ("audio", ("the sound of a cow",))
+
+
+def test_captions_need_no_label(tmp_path: Path) -> None:
+    rows = [Row("0", tmp_path / "m" / "a.png", "a cow"), Row("1", tmp_path / "m" / "b.png", "dog", "dog")]
+    write(tmp_path, TABLES)
+    write_table(tmp_path / "captions.tsv", rows)
+    data = read_captions(ReadOptions(tmp_path / "captions.tsv"))
+    assert [item.captions for item in data.items] == [("a cow",), ("dog",)]
+
+
+def test_a_row_without_a_caption_is_named_with_its_line(tmp_path: Path) -> None:
+    write(tmp_path, TABLES | {"captions.tsv": "0\tm/a.png\ta cow\n1\tm/b.png\n"})
+    with pytest.raises(DataError, match=r"captions.tsv, line 2: 2 cells, 3 are needed"):
+        read_captions(ReadOptions(tmp_path / "captions.tsv"))
+
+
+def test_labels_need_the_fourth_cell(tmp_path: Path) -> None:
+    write(tmp_path, TABLES | {"pictures.tsv": TABLES["pictures.tsv"] + "2\tm/a.png\ta cow\n"})
+    for read, table in ((read_labels, "pictures.tsv"), (read_cross, ".")):
+        with pytest.raises(DataError, match=r"pictures.tsv, line 3: 3 cells, 4 are needed"):
+            read(ReadOptions(tmp_path / table))
 
 
 def test_regions_are_corners(tmp_path: Path) -> None:
