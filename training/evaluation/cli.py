@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,10 +71,10 @@ def _add_task_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--templates-file", type=Path, metavar="FILE", help="prompts, one a line")
     parser.add_argument("--by", choices=["prompts", "head"], help="what labels sounds: prompts, or the trained head")
-    parser.add_argument("--seed", type=int, default=0, help="of the random galleries (default 0)")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the random galleries (default 0)")
     parser.add_argument("--galleries", type=_positive, default=10, metavar="N", help="random galleries (default 10)")
     parser.add_argument(
-        "--sound-weight", type=float, default=1.0, metavar="W", help="of the sound beside the text's 1 (default 1)"
+        "--sound-weight", type=_weight, default=1.0, metavar="W", help="of the sound beside the text's 1 (default 1)"
     )
 
 
@@ -168,6 +169,22 @@ def _positive(value: str) -> int:
     number = int(value)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _seed(value: str) -> int:
+    if not value.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0, not '{value}'")
+    return int(value)
+
+
+def _weight(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a finite number above 0, not '{value}'")
     return number
 
 
