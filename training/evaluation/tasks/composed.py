@@ -109,8 +109,12 @@ def _search_gallery(
 
 
 def fuse(sounds: Vector, texts: Vector, sound_weight: float) -> Vector:
-    """`sound_weight` · sound + text, L2-normalised row by row: float32 [N, D], as the server fuses parts."""
-    sums = sound_weight * sounds.astype(np.float64) + texts
+    """`sound_weight` · sound + text, L2-normalised row by row: float32 [N, D], as the server fuses parts.
+
+    As there, the larger weight is scaled to 1 first, so that none overflows.
+    """
+    largest = max(sound_weight, 1.0)
+    sums = sound_weight / largest * sounds.astype(np.float64) + texts.astype(np.float64) / largest
     return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), dtype=np.float32)
 
 

@@ -110,6 +110,11 @@ def test_the_sounds_weight_counts() -> None:
     np.testing.assert_allclose(composed.fuse(sound, text, 3.0), [[3 / 10**0.5, 1 / 10**0.5]], rtol=1e-6)
 
 
+def test_a_huge_weight_leaves_the_sound_alone() -> None:
+    sound, text = np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]], np.float32)
+    np.testing.assert_array_equal(composed.fuse(sound, text, 1e308), sound)
+
+
 def test_composed_needs_things_in_every_colour() -> None:
     data = Paired(tagged(p="red cow", q="blue dog"), tagged(s="cow"))
     with pytest.raises(DataError, match="seen in every colour"):
