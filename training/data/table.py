@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _ORDER = ["id", "path", "text", "label"]
@@ -32,12 +32,13 @@ class TableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One example. `label` holds the fourth column as it stands, or "" where there is none."""
+    """One example. `label` holds the fourth column as it stands, or "" where there is none; `line` counts from 1."""
 
     id: str
     path: Path
     text: str
     label: str = ""
+    line: int = field(default=0, compare=False)
 
     def region(self) -> Box:
         """The fourth column as x0, y0, x1, y1 in pixels.
@@ -62,9 +63,10 @@ def read_table(path: Path) -> list[Row]:
             lacks a column, or there is no line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")  # other line ends may stand in a text
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TableError(f"{path}: can't be read as UTF-8 text: {error}") from error
+    lines = text.rstrip("\n").split("\n")  # other line ends may stand in a text
     if lines == [""]:
         raise TableError(f"{path}: holds no examples")
     order = _read_header(lines[0])
@@ -91,10 +93,8 @@ def _read_line(line: str, order: list[str] | None, path: Path, number: int) -> R
     if len(columns) not in allowed:
         raise TableError(f"{path}, line {number}: {len(columns)} columns instead of {' or '.join(map(str, allowed))}")
     cells = dict(zip(order or _ORDER, columns, strict=False))
-    place = path.parent / cells["path"]
-    return Row(
-        cells.get("id", str(number)), place, cells["text"], cells.get("label", "" if order is None else cells["text"])
-    )
+    label = cells.get("label", "" if order is None else cells["text"])
+    return Row(cells.get("id", str(number)), path.parent / cells["path"], cells["text"], label, number)
 
 
 def write_table(path: Path, rows: Iterable[Row]) -> None:

@@ -1,7 +1,6 @@
-"""The project's own layout: tab-separated `id, path, text, label or region` without a header.
+"""Tables as training reads them (`training/data/table.py`): id, path, text, label or region.
 
-Paths are relative to the table's folder; a region is `x0,y0,x1,y1` in pixels of the upright picture. Captions need no
-fourth cell.
+Captions need no label.
 """
 
 from __future__ import annotations
@@ -10,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.data.table import TableError, read_table
 from training.evaluation.benchmarks.captions import captioned
 from training.evaluation.benchmarks.labels import labelled
-from training.evaluation.benchmarks.rows import ReadOptions, Row, kind_of, sort_by_presence, tab_rows
+from training.evaluation.benchmarks.rows import ReadOptions, Row, kind_of, sort_by_presence
 from training.evaluation.dataset import (
     Box,
     Captioned,
@@ -38,15 +38,21 @@ class Line:
     row: Row
 
 
-def lines_of(file: Path, cells: int = 4) -> Iterator[Line]:
-    """All rows; with `cells` 3, those without a label or region too.
+def lines_of(file: Path, labelled: bool = True) -> Iterator[Line]:
+    """All rows; unless `labelled`, those without a label or region too.
 
     Raises:
-        DataError: the file can't be read or a row has fewer cells.
+        DataError: the file can't be read, or a row lacks what is needed.
     """
-    for row in tab_rows(file, cells):
-        _, path, text, last = (cell.strip() for cell in [*row.cells, ""][:4])
-        yield Line(file.parent / path, text, last, row)
+    try:
+        rows = read_table(file)
+    except TableError as error:
+        raise DataError(str(error)) from error
+    for row in rows:
+        line = Line(row.path, row.text, row.label, Row(file, row.line, []))
+        if labelled and not row.label:
+            raise line.row.wrong("has no label or region in a fourth column")
+        yield line
 
 
 def read_labels(options: ReadOptions) -> Labelled:
@@ -65,7 +71,7 @@ def read_captions(options: ReadOptions) -> Captioned:
     Raises:
         DataError: the table is not as expected.
     """
-    lines = list(lines_of(options.data, 3))
+    lines = list(lines_of(options.data, labelled=False))
     return captioned(_kind(options.data, lines), [(line.path, line.text) for line in lines])
 
 
