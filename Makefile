@@ -46,7 +46,7 @@ unit: .venv/dev
 train: .venv/dev  ## Make the data, train the small model from nothing, export it to model_repository/
 	$(BIN)/python -m training.data runs/corpus
 	$(TRAIN)/1_vision_language.yaml
-	$(TRAIN)/2_colours.yaml
+	$(TRAIN)/2_forms.yaml
 	$(TRAIN)/3_audio_language.yaml
 	$(TRAIN)/4_grounding.yaml
 	$(TRAIN)/5_audio_labels.yaml

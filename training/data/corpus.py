@@ -1,6 +1,7 @@
 """The made corpus on disk: tables and files in the layout that any other data has.
 
     CORPUS/<split>/pictures.tsv   one thing or shape each; label: its usual name
+                   varied.tsv     training only: the same on many more backgrounds
                    colours.tsv    every thing in every colour; label: colour and name
                    scenes.tsv     phrases with the regions that they name
                    sounds.tsv     synthesised sounds; label: the thing's usual name
@@ -31,6 +32,7 @@ from training.data.splits import SPLITS, Split, example_generator
 from training.data.table import Row, write_table
 
 FILES_PER_FOLDER = 1000
+VARIED_FROM = 1_020_000  # the first number of `varied`, far above those of `pictures`; a multiple of the things
 Maker = Callable[[int, Split, int], tuple[bytes, list[tuple[str, str]]]]
 """(seed, split, number) → a file's bytes and the (text, label) of each of its rows."""
 
@@ -58,7 +60,14 @@ def corpus_sizes(train: float = 1.0, held_out: float = 1.0) -> dict[Split, dict[
     table = concept_table()
     things, coloured = len(table.things), len(table.things) * len(table.colours)
     sizes: dict[Split, dict[str, int]] = {
-        "train": {"pictures": 72_000, "colours": 100 * coloured, "scenes": 48_000, "sounds": 32_000, "speech": 20_000}
+        "train": {
+            "pictures": 72_000,
+            "varied": 54_400,
+            "colours": 100 * coloured,
+            "scenes": 48_000,
+            "sounds": 32_000,
+            "speech": 20_000,
+        }
     }
     held = {"pictures": 30 * things, "colours": coloured, "scenes": 800, "sounds": 20 * things, "speech": 20 * things}
     sizes["validation"], sizes["test"] = dict(held), dict(held)
@@ -126,6 +135,11 @@ def _picture(seed: int, split: Split, number: int) -> tuple[bytes, list[tuple[st
     return encode_jpeg(made.image, example_generator(seed, split, "jpeg", number)), [(made.text, made.label)]
 
 
+def _varied(seed: int, split: Split, number: int) -> tuple[bytes, list[tuple[str, str]]]:
+    made = make_picture(seed, split, VARIED_FROM + number, wide=True)
+    return encode_jpeg(made.image, example_generator(seed, split, "jpeg varied", number)), [(made.text, made.label)]
+
+
 def _coloured(seed: int, split: Split, number: int) -> tuple[bytes, list[tuple[str, str]]]:
     made = make_coloured_picture(seed, split, number)
     content = encode_jpeg(made.image, example_generator(seed, split, "jpeg coloured", number))
@@ -154,6 +168,7 @@ def _encode(made: MadeSound) -> tuple[bytes, list[tuple[str, str]]]:
 
 MAKERS: dict[str, Maker] = {
     "pictures": _picture,
+    "varied": _varied,
     "colours": _coloured,
     "scenes": _scene,
     "sounds": _sound,

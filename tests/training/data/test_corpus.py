@@ -23,10 +23,10 @@ needs_espeak = pytest.mark.skipif(
 )
 CONFIG = model_config(ModelSettings(**MODEL), VOCABULARY_SIZE)
 RUNS = sorted((Path(__file__).parents[3] / "training" / "runs" / "small").glob("*.yaml"))
-PICTURES, SOUNDS = ("pictures", "colours", "scenes"), ("sounds", "speech")
+PICTURES, SOUNDS = ("pictures", "varied", "colours", "scenes"), ("sounds", "speech")
 HELD_OUT = {"pictures": 3, "colours": 3, "scenes": 2, "sounds": 3, "speech": 3}
 SIZES = {
-    "train": {"pictures": 4, "colours": 3, "scenes": 2, "sounds": 4, "speech": 3},
+    "train": {"pictures": 4, "varied": 3, "colours": 3, "scenes": 2, "sounds": 4, "speech": 3},
     "validation": HELD_OUT,
     "test": HELD_OUT,
 }
@@ -141,6 +141,7 @@ def test_sizes_follow_the_shares():
     whole, small = corpus_sizes(), corpus_sizes(0.1, 0.5)
     assert whole["train"] == {
         "pictures": 72_000,
+        "varied": 54_400,
         "colours": 40_800,
         "scenes": 48_000,
         "sounds": 32_000,

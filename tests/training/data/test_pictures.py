@@ -45,6 +45,20 @@ def test_splits_share_no_variation(table):
     assert len(set(table("train"))) >= 24
 
 
+def test_the_wide_stock_shares_no_palette_with_any_split():
+    wide = set(palettes("train", True))
+    assert len(wide) == 800
+    assert not any(wide & set(palettes(split)) for split in SPLITS)
+
+
+@needs_font
+def test_wide_pictures_show_the_same_on_other_backgrounds():
+    for number in range(6):
+        usual, wide = make_picture(0, "train", number), make_picture(0, "train", number, wide=True)
+        assert (usual.text, usual.label, usual.colour) == (wide.text, wide.label, wide.colour)
+        assert usual.image.tobytes() != wide.image.tobytes()
+
+
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_split_has_every_family_of_backgrounds(split):
     assert {pattern.family for pattern in patterns(split)} == set(FAMILIES)

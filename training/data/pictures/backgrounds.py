@@ -136,13 +136,17 @@ def _pattern(row: int) -> Pattern:
 
 
 PALETTES = tuple(_palette(row) for row in range(90))
+WIDE_PALETTES = share(tuple(_palette(row) for row in range(90, 1290)), "train")
 PATTERNS = tuple(_pattern(row) for row in range(132))
 
 
 @cache
-def palettes(split: Split) -> tuple[Palette, ...]:
-    """The split's own palettes."""
-    return share(PALETTES, split)
+def palettes(split: Split, wide: bool = False) -> tuple[Palette, ...]:
+    """The split's own palettes.
+
+    Training also has a `wide` stock of 800: with 60, each thing meets so few of them that they give it away.
+    """
+    return WIDE_PALETTES if wide else share(PALETTES, split)
 
 
 @cache
@@ -151,19 +155,21 @@ def patterns(split: Split) -> tuple[Pattern, ...]:
     return share(PATTERNS, split)
 
 
-def choose_palette(colours: Sequence[Rgb], split: Split, generator: np.random.Generator) -> Palette:
+def choose_palette(
+    colours: Sequence[Rgb], split: Split, generator: np.random.Generator, *, wide: bool = False
+) -> Palette:
     """A palette that differs from all the given colours (sRGB, 0 to 255), or one of the five that differ most."""
-    differences = np.min([_differences(colour, split) for colour in colours], axis=0)
+    differences = np.min([_differences(colour, split, wide) for colour in colours], axis=0)
     good = np.flatnonzero(differences >= _ENOUGH)
     if len(good) < 3:
         good = np.argsort(differences)[-5:]
-    return palettes(split)[int(good[generator.integers(len(good))])]
+    return palettes(split, wide)[int(good[generator.integers(len(good))])]
 
 
 @cache
-def _differences(colour: Rgb, split: Split) -> NDArray[np.float64]:
+def _differences(colour: Rgb, split: Split, wide: bool) -> NDArray[np.float64]:
     """How far each palette is from this colour and its shaded parts: the least difference."""
-    pairs = np.array([(palette.first, palette.second) for palette in palettes(split)])[:, :, None]
+    pairs = np.array([(palette.first, palette.second) for palette in palettes(split, wide)])[:, :, None]
     shades = np.array(colour) * np.array([[1.0], [0.6]])
     nearer: NDArray[np.float64] = np.linalg.norm(pairs - shades, axis=3).min(axis=(1, 2))
     return nearer

@@ -33,14 +33,25 @@ class MadePicture:
     colour: str | None
 
 
-def make_picture(seed: int, split: Split, number: int) -> MadePicture:
-    """A thing (55 %), a tinted thing (30 %) or a coloured shape (15 %); things take turns by `number`."""
+@dataclass(frozen=True, slots=True)
+class Scenery:
+    """Where backgrounds come from: a split's palettes, or training's wide stock of them."""
+
+    split: Split
+    wide: bool = False
+
+
+def make_picture(seed: int, split: Split, number: int, *, wide: bool = False) -> MadePicture:
+    """A thing (55 %), a tinted thing (30 %) or a coloured shape (15 %); things take turns by `number`.
+
+    `wide` draws the background from training's wide stock of palettes.
+    """
     table = concept_table()
     generator = example_generator(seed, split, "picture", number)
     kind, colours = generator.random(), tuple(table.colours)
     if kind < 0.55:
         concept, colour = table.things[number % len(table.things)], None
-        return _compose(concept, colour, "picture", split, generator)
+        return _compose(concept, colour, "picture", Scenery(split, wide), generator)
     colour = colours[int(generator.integers(len(colours)))]
     part = generator.random()
     caption = "coloured" if part < 0.6 else "colour" if part < 0.85 else "picture"
@@ -48,13 +59,14 @@ def make_picture(seed: int, split: Split, number: int) -> MadePicture:
         concept = table.things[number % len(table.things)]
     else:
         concept = table.shapes[int(generator.integers(len(table.shapes)))]
-    return _compose(concept, colour, caption, split, generator)
+    return _compose(concept, colour, caption, Scenery(split, wide), generator)
 
 
 def make_coloured_picture(seed: int, split: Split, number: int) -> MadePicture:
     """A tinted thing: numbers from 0 up to things × colours show each pair once, and then again.
 
-    The caption gives colour and name (50 %), the name (35 %) or the colour (15 %).
+    The caption gives colour and name (50 %), the name (35 %) or the colour (15 %). Training's backgrounds are of its
+    wide stock.
     """
     table = concept_table()
     part = float(example_generator(seed, split, "coloured caption", number).random())
@@ -62,7 +74,8 @@ def make_coloured_picture(seed: int, split: Split, number: int) -> MadePicture:
     generator = example_generator(seed, split, "coloured picture", number)
     colours = tuple(table.colours)
     turn, place = divmod(number % (len(table.things) * len(colours)), len(table.things))
-    return _compose(table.things[place], colours[turn], caption, split, generator)
+    scenery = Scenery(split, wide=split == "train")
+    return _compose(table.things[place], colours[turn], caption, scenery, generator)
 
 
 def draw_pose(size_px: float, generator: np.random.Generator) -> Pose:
@@ -71,14 +84,15 @@ def draw_pose(size_px: float, generator: np.random.Generator) -> Pose:
 
 
 def _compose(
-    concept: Concept, colour: str | None, caption: str, split: Split, generator: np.random.Generator
+    concept: Concept, colour: str | None, caption: str, scenery: Scenery, generator: np.random.Generator
 ) -> MadePicture:
     rgb = None if colour is None else concept_table().colours[colour]
+    split = scenery.split
     forms, own_cuts = forms_of(concept), cuts(split)
     form = forms[int(generator.integers(len(forms)))]
     cut = own_cuts[int(generator.integers(len(own_cuts)))]
     stamp = make_stamp(form, rgb, draw_pose(generator.uniform(*_SIZES) * SIDE_PX, generator), cut)
-    palette = choose_palette([form.mean if rgb is None else rgb], split, generator)
+    palette = choose_palette([form.mean if rgb is None else rgb], split, generator, wide=scenery.wide)
     image = paint_background(palette, split, generator)
     scatter_marks(image, palette, split, generator)
     image.paste(stamp.image, _place(stamp.image.size, generator), stamp.image)
