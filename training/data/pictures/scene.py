@@ -50,6 +50,8 @@ class Placement:
 def make_scene(seed: int, split: Split, number: int) -> MadeScene:
     """A scene of 2 to 5 things; in about 45 % of the scenes one of them comes several times.
 
+    Training's backgrounds are of its wide stock.
+
     Raises:
         RuntimeError: no arrangement with a clear phrase was found, which fifty tries make all but impossible.
     """
@@ -120,7 +122,7 @@ def _paint(placements: tuple[Placement, ...], split: Split, generator: np.random
         placement.role.form.mean if placement.role.colour is None else table.colours[placement.role.colour]
         for placement in placements
     ]
-    palette = choose_palette(colours, split, generator)
+    palette = choose_palette(colours, split, generator, wide=split == "train")
     image = paint_background(palette, split, generator)
     scatter_marks(image, palette, split, generator)
     for placement in placements:
