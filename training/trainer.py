@@ -29,6 +29,7 @@ from training.parallel import (
     whole_optimizer,
     whole_tensors,
 )
+from training.precision import keep_convolutions_in_float32
 from training.run_state import load_newest_state, save_state
 
 METRICS = frozenset({"iou_over_half", "top_1"})  # reported, not minimised
@@ -47,6 +48,8 @@ class Trainer:
 
     def __init__(self, settings: RunSettings, model: Trained, feeds: Feeds, device: torch.device) -> None:
         self._settings, self._plain, self._feeds, self._device = settings, model, feeds, device
+        if settings.precision != "fp32" and device.type == "cpu":
+            keep_convolutions_in_float32(model)
         self._model = spread(model, settings, device)
         self._optimizer = build_optimizer(self._model, settings.optimizer, config_of(model).encoder.layers)
         decay = settings.optimizer.ema
