@@ -48,11 +48,12 @@ train: .venv/dev  ## Make the data, train the small model from nothing, export i
 	$(TRAIN)/1_vision_language.yaml
 	$(TRAIN)/2_forms.yaml
 	$(TRAIN)/3_audio_language.yaml
-	$(TRAIN)/4_grounding.yaml
-	$(TRAIN)/5_audio_labels.yaml
+	$(TRAIN)/4_audio_names.yaml
+	$(TRAIN)/5_grounding.yaml
+	$(TRAIN)/6_audio_labels.yaml
 	$(BIN)/onepeace export --bpe-dir runs/corpus/bpe --out model_repository \
-		--checkpoint runs/small/3_audio_language/model.pt --grounding runs/small/4_grounding/model.pt \
-		--audio-labels runs/small/5_audio_labels/model.pt --labels runs/corpus/audio_labels.txt
+		--checkpoint runs/small/4_audio_names/model.pt --grounding runs/small/5_grounding/model.pt \
+		--audio-labels runs/small/6_audio_labels/model.pt --labels runs/corpus/audio_labels.txt
 	$(BIN)/python -m training.curves runs/small/curves.png runs/small/*/log.jsonl
 
 eval: .venv/dev  ## Measure the running server on the made test split

@@ -74,6 +74,7 @@ class DataSettings(_Section):
     validation: list[Path] = Field(default=[], description="the same; empty: no validation")
     bpe_dir: Path = Field(description="folder of encoder.json, vocab.bpe and dict.txt")
     labels: Path | None = Field(None, description="text file of class names, one a line; for audio_labels")
+    text: Literal["text", "label"] = Field("text", description="column of the tables that is read as the text")
     workers: int = Field(2, ge=0, description="processes that decode")
     min_scale: float = Field(1.0, gt=0, le=1, description="area of random crops of pictures, as a share")
     max_stretch: float = Field(1.0, ge=1, le=2, description="width over height of such crops at most, and its inverse")

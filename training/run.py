@@ -79,6 +79,7 @@ def _options(settings: RunSettings, labels: tuple[str, ...], *, augment: bool) -
         min_scale=data.min_scale if crops else 1.0,
         max_stretch=data.max_stretch if crops else 1.0,
         colour_jitter=data.colour_jitter if augment else 0.0,
+        text=data.text,
         max_seconds=data.max_seconds,
         max_speed=data.max_speed if augment else 1.0,
         augment=augment,

@@ -40,7 +40,9 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """How examples are read. `labels`: the classes; `multi_label`: a row may have several, with commas between.
+    """How examples are read. `text`: the column that is the text.
+
+    `labels`: the classes; `multi_label`: a row may have several, with commas between.
 
     `min_scale`: area of a random crop of a picture, as a share; 1.0 crops nothing. `max_stretch`: its width over
     height, and the inverse, at most; 1.0 keeps it square, and its area exactly `min_scale`. `colour_jitter`: red,
@@ -56,6 +58,7 @@ class DataOptions:
     max_seconds: float = 15.0
     max_speed: float = 1.0
     augment: bool = True
+    text: Literal["text", "label"] = "text"
     labels: tuple[str, ...] = ()
     multi_label: bool = False
 
@@ -85,7 +88,8 @@ class ExampleSet(Dataset[Example]):
         """
         row = self.rows[index % len(self)]
         generator = np.random.default_rng([self.seed, index])
-        tokens = torch.tensor(self._tokenizer.encode(row.text).ids)
+        text = row.text if self._options.text == "text" else row.label
+        tokens = torch.tensor(self._tokenizer.encode(text).ids)
         try:
             data = row.path.read_bytes()
             if self._options.media == "audio":

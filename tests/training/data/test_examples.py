@@ -150,6 +150,11 @@ def test_a_slower_clip_is_not_longer_than_allowed(example_set):
     assert min(lengths) < 30_000
 
 
+def test_the_label_can_be_the_text(example_set):
+    examples = example_set(sound(1.0), "cow", media="audio", text="label")
+    assert examples[0].tokens.tolist() == tokenizer().encode("cow").ids
+
+
 def test_labels_are_names_or_numbers(example_set):
     def classes(label, **options):
         content = sound(1.0)
