@@ -59,8 +59,8 @@ def read_table(path: Path) -> list[Row]:
     """All rows of a table.
 
     Raises:
-        TableError: the file can't be read, a line has other than three or four columns (or than the header), the header
-            lacks a column, or there is no line.
+        TableError: the file can't be read, a line has other than three or four columns (or than the header), or there
+            is no example.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
