@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class Stages:
-    """Seconds that a request spent in each stage; for many rows, the slowest row's."""
+    """Seconds that a request spent in each stage; for many rows, the slowest row's.
+
+    `deadline_s` is the event loop's time at which nobody waits for the answer any more.
+    """
 
     read: float = 0.0
     decode: float = 0.0
     queue: float = 0.0
     infer: float = 0.0
+    deadline_s: float = math.inf
 
     def items(self) -> tuple[tuple[str, float], ...]:
         """The stages in the order in which they happen."""

@@ -24,12 +24,14 @@
     │   └── FingerprintMismatch      a vector of another model
     └── Unavailable             the service can't answer now; the request may be right
         ├── QueueFull           429  `max_queue` inputs are being worked on
-        ├── NotReady            503  starting, draining, or the engine is gone
+        ├── NotReady            503  starting or draining
+        ├── EngineUnavailable   503  the engine is out of reach, or sick
         ├── DeadlineExceeded    504  `deadline_ms` passed
         └── EngineFailure       500  the model failed on this input
 
-Decoders and the tokenizer raise InputError; engines raise EngineFailure (from their library's exceptions, which
-no other module sees); the batcher raises QueueFull and DeadlineExceeded; `problem.py` renders them all.
+Decoders and the tokenizer raise InputError; engines raise EngineFailure and EngineUnavailable (from their library's
+exceptions, which no other module sees); the batcher raises QueueFull, the watchdog DeadlineExceeded, a remote engine
+both; `problem.py` renders them all.
 """
 
 from __future__ import annotations
@@ -205,9 +207,16 @@ class QueueFull(Unavailable):
 
 
 class NotReady(Unavailable):
-    """The service is starting or draining, or its engine is gone."""
+    """The service is starting or draining."""
 
     code, title = "not_ready", "Not ready"
+    retry_after_s = 1
+
+
+class EngineUnavailable(Unavailable):
+    """The engine is out of reach, or has failed so often that it is left alone until it recovers."""
+
+    code, title = "engine_unavailable", "Engine unavailable"
     retry_after_s = 1
 
 

@@ -38,7 +38,9 @@ class Pipeline:
         self.preprocessor = Preprocessor(models, settings)
         self._pool = ThreadPoolExecutor(settings.decode_cores(), thread_name_prefix="decode")
         self._batchers = {
-            name: Batcher(engine, BatchPolicy.of(model), max_queue=settings.max_queue, observer=observer)
+            name: Batcher(
+                engine, BatchPolicy.of(model, engine.slots(model)), max_queue=settings.max_queue, observer=observer
+            )
             for name, model in models.items()
         }
 
@@ -75,12 +77,15 @@ class Pipeline:
 
         Raises:
             QueueFull: a model's queue has no room for its rows.
+            Unavailable: the engine can't run any row now.
         """
         places: dict[str, list[int]] = {}
         for place, row in enumerate(rows):
             places.setdefault(row.model, []).append(place)
         groups = [
-            self._batchers[model].submit([(rows[place].inputs, rows[place].length) for place in own], priority)
+            self._batchers[model].submit(
+                [(rows[place].inputs, rows[place].length) for place in own], priority, stages.deadline_s
+            )
             for model, own in places.items()
         ]
         answers = [await groups[0]] if len(groups) == 1 else await _all(groups)

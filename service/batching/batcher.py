@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,9 +55,9 @@ class BatchPolicy:
     max_positions: int | None = None
 
     @classmethod
-    def of(cls, model: ModelFolder) -> BatchPolicy:
-        """The policy that the model's own configuration asks for."""
-        return cls(model.name, model.max_batch_size, model.instances, model.length_buckets, model.max_batch_positions)
+    def of(cls, model: ModelFolder, slots: int) -> BatchPolicy:
+        """The policy that the model's own configuration asks for, with `slots` calls at once."""
+        return cls(model.name, model.max_batch_size, slots, model.length_buckets, model.max_batch_positions)
 
 
 class Batcher:
@@ -67,18 +68,20 @@ class Batcher:
         self._queue = RowQueue(policy.length_buckets)
         self._free_slots = policy.slots
         self._pump_is_due = False
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], list[Row]] = {}
         observer.watch_queue(policy.model, self._queue.__len__)
 
     async def submit(
-        self, rows: Sequence[tuple[RowInputs, int]], priority: Priority
+        self, rows: Sequence[tuple[RowInputs, int]], priority: Priority, deadline_s: float = math.inf
     ) -> list[RowResult | EngineFailure]:
         """Run rows (inputs, dynamic length); one result or EngineFailure for each, in order.
 
-        Cancelling the call drops the rows that have not started.
+        Cancelling the call drops the rows that have not started, and ends an engine call that nobody else waits for
+        where the engine can. `deadline_s`, the event loop's time, is handed to the engine.
 
         Raises:
             QueueFull: there is no room for all of them; none was queued.
+            Unavailable: the engine can't run any row now.
         """
         if len(self._queue) + len(rows) > self._max_queue:
             raise QueueFull(
@@ -87,7 +90,9 @@ class Batcher:
         loop = asyncio.get_running_loop()
         now = time.perf_counter()
         rank = now + (BULK_HANDICAP_S if priority is Priority.BULK else 0.0)
-        waiting = [Row(inputs, length, rank, priority, now, loop.create_future()) for inputs, length in rows]
+        waiting = [
+            Row(inputs, length, rank, priority, now, loop.create_future(), deadline_s) for inputs, length in rows
+        ]
         for row in waiting:
             self._queue.push(row)
         self._schedule_pump(loop)
@@ -98,6 +103,8 @@ class Batcher:
                 self._queue.abandon(row)
                 if not row.future.cancel() and not row.future.cancelled():
                     row.future.exception()  # seen, so that nobody complains of an error that was never looked at
+            if self._engine.gives_up:
+                self._end_abandoned_calls()
 
     async def drain(self) -> None:
         """Wait for the batches that are running."""
@@ -115,8 +122,13 @@ class Batcher:
         while self._free_slots and (rows := self._take()):
             self._free_slots -= 1
             task = asyncio.get_running_loop().create_task(self._run(rows))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running[task] = rows
+            task.add_done_callback(self._running.pop)
+
+    def _end_abandoned_calls(self) -> None:
+        for task, rows in self._running.items():
+            if all(row.future.done() for row in rows):
+                task.cancel()
 
     def _take(self) -> list[Row]:
         return self._queue.take(self._policy.max_rows, self._policy.max_positions)
@@ -147,7 +159,7 @@ class Batcher:
 
     async def _infer(self, rows: list[Row]) -> None:
         length = self._queue.bound(max(row.length for row in rows)) if self._engine.pads_to_bucket else None
-        batch = Batch([row.inputs for row in rows], length)
+        batch = Batch([row.inputs for row in rows], length, max(row.deadline_s for row in rows))
         started = time.perf_counter()
         outputs = await self._engine.infer(self._policy.model, batch)
         infer_s = time.perf_counter() - started

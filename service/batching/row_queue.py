@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from asyncio import Future
 from collections import deque
 from dataclasses import dataclass, field
@@ -32,7 +33,10 @@ class RowResult:
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One row on its way. `length` is its dynamic length: token ids, or samples; `rank` orders rows by age."""
+    """One row on its way. `length` is its dynamic length: token ids, or samples; `rank` orders rows by age.
+
+    `enqueued_s` is `time.perf_counter()`, `deadline_s` the event loop's time when the answer is no longer wanted.
+    """
 
     inputs: RowInputs
     length: int
@@ -40,6 +44,7 @@ class Row:
     priority: Priority
     enqueued_s: float
     future: Future[RowResult]
+    deadline_s: float = math.inf
     waiting: bool = False
 
 

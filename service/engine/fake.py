@@ -9,6 +9,7 @@ import numpy as np
 
 from service.engine.protocol import Array, Batch, RowInputs
 from service.errors import EngineFailure
+from service.repository import ModelFolder
 
 Rule = Callable[[RowInputs], Array]
 
@@ -23,6 +24,7 @@ class FakeEngine:
     """
 
     pads_to_bucket = False
+    gives_up = False
     device = "none"
 
     def __init__(self, rule: Rule, *, poison: Callable[[RowInputs], bool] | None = None) -> None:
@@ -38,6 +40,10 @@ class FakeEngine:
     def ready(self) -> bool:
         """Always."""
         return True
+
+    def slots(self, model: ModelFolder) -> int:
+        """As many as the model has instances."""
+        return model.instances
 
     async def infer(self, model: str, batch: Batch) -> Array:
         """Wait for the gate, then answer or fail."""

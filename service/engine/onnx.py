@@ -24,6 +24,7 @@ class OnnxEngine:
     """Runs every model of a repository through ONNX Runtime, on CUDA where the package offers it."""
 
     pads_to_bucket = False
+    gives_up = False  # a running session can't be stopped
     device = "cpu"
 
     def __init__(self, models: dict[str, ModelFolder], *, threads: int) -> None:
@@ -53,6 +54,10 @@ class OnnxEngine:
     def ready(self) -> bool:
         """Whether every model is loaded."""
         return self._sessions.keys() == self._models.keys()
+
+    def slots(self, model: ModelFolder) -> int:
+        """As many as the model has instances: each call has its thread."""
+        return model.instances
 
     async def infer(self, model: str, batch: Batch) -> Array:
         """Run one batch in the engine's threads; see `Engine.infer`."""

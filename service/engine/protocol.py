@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.repository import PAD_TOKEN
+from service.repository import PAD_TOKEN, ModelFolder
 
 Array = NDArray[Any]
 RowInputs = dict[str, Array]
@@ -21,11 +22,12 @@ class Batch:
 
     `rows` holds each row's inputs without a batch axis. Only `tensors` copies them, so that an engine can do it
     in its own thread. `length`, when set, is what to pad `waveform` (or else `tokens`) to; otherwise the longest
-    row's length.
+    row's length. `deadline_s` is the event loop's time when nobody waits for any of the rows any more.
     """
 
     rows: Sequence[RowInputs]
     length: int | None = None
+    deadline_s: float = math.inf
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -54,17 +56,22 @@ class Engine(Protocol):
     """Runs the models of one repository.
 
     `pads_to_bucket`: whether rows should be padded to their length bucket's bound, because equal shapes merge or
-    compile better there; otherwise to the longest row of the batch. `device`: what computes, for `/info`.
+    compile better there; otherwise to the longest row of the batch. `gives_up`: whether cancelling `infer` ends the
+    work, too. `device`: what computes, for `/info`.
     """
 
     pads_to_bucket: bool
+    gives_up: bool
     device: str
 
     async def start(self) -> None:
-        """Load and warm every model."""
+        """Load and warm every model, or begin to look after those who do."""
 
     def ready(self) -> bool:
-        """Whether `infer` can be expected to answer now."""
+        """Whether `infer` can be expected to answer now, for every model."""
+
+    def slots(self, model: ModelFolder) -> int:
+        """How many calls of a model should be under way at once."""
 
     async def infer(self, model: str, batch: Batch) -> Array:
         """Run one batch.
@@ -73,7 +80,9 @@ class Engine(Protocol):
             the model's output, float32 [B, …], row i for `batch.rows[i]`.
 
         Raises:
-            EngineFailure: the backend failed on this batch.
+            EngineFailure: the backend failed on this batch; one of its rows may be why.
+            Unavailable: the backend can't answer now, whatever the rows are: EngineUnavailable, QueueFull,
+                DeadlineExceeded.
         """
 
     async def close(self) -> None:

@@ -71,4 +71,5 @@ class BodyReader:
         except ClientDisconnect as error:
             raise MalformedBody("the body was cut off") from error
         context.body_read_s = asyncio.get_running_loop().time()
+        context.stages.deadline_s = context.body_read_s + self.settings.deadline_ms / 1000
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
