@@ -7,7 +7,7 @@ PORT ?= 8000
 PROCESSES ?= 2
 TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: serve gpu test lint types unit train eval bench lock clean help
+.PHONY: serve gpu triton test lint types unit train eval bench lock clean help
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -31,6 +31,12 @@ gpu:  ## Put ONNX Runtime for CUDA in the place of the CPU one, which is the sam
 serve: .venv/serve  ## Start the service on 127.0.0.1:8000 with the model in model_repository/
 	$(BIN)/onepeace serve --host $(HOST) --port $(PORT)
 
+.venv/triton: .venv/dev
+	$(PIP) install --no-deps nvidia-pytriton==0.7.0 && touch $@
+
+triton: .venv/triton  ## Serve model_repository/ with a Triton from PyPI's wheel: gRPC on 8001, metrics on 8002
+	$(BIN)/python -m export.triton
+
 test: lint types unit  ## Lint, types and all tests
 
 lint: .venv/dev
@@ -41,6 +47,7 @@ types: .venv/dev
 	$(BIN)/mypy
 
 unit: .venv/dev
+	-@$(MAKE) --no-print-directory .venv/triton  # without it the tests against Triton are skipped, and say so
 	$(BIN)/pytest
 
 train: .venv/dev  ## Make the data, train the small model from nothing, export it to model_repository/

@@ -1,0 +1,75 @@
+"""The Triton server that PyPI's wheel `nvidia-pytriton` carries: started on a model repository, without Docker.
+
+The wheel has the server and the Python backend. As installed, the server does not find the backend's stub (the
+process that runs Python code): it gets a backend folder of links that has both.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+STUB = "triton_python_backend_stub"
+
+
+class WheelError(Exception):
+    """The wheel is not installed, or has no server for this Python."""
+
+
+def server_folder() -> Path:
+    """The folder `tritonserver` in the installed wheel.
+
+    Raises:
+        WheelError: it is not installed.
+    """
+    spec = find_spec("pytriton")  # looks for the package without running it
+    if spec is None or spec.origin is None:
+        raise WheelError("the wheel is not installed: pip install --no-deps nvidia-pytriton")
+    return Path(spec.origin).with_name("tritonserver")
+
+
+def link_backends(folder: Path) -> Path:
+    """Write a backend folder below `folder` that links the Python backend and its stub together.
+
+    Raises:
+        WheelError: the wheel has no stub for this version of Python.
+    """
+    wheel = server_folder()
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    stub = wheel / "python_backend_stubs" / version / STUB
+    if not stub.is_file():
+        raise WheelError(f"the wheel has no stub for Python {version}")
+    backend = folder / "backends" / "python"
+    backend.mkdir(parents=True, exist_ok=True)
+    for file in (*(wheel / "backends" / "python").glob("*.*"), stub):
+        link = backend / file.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(file)
+    return backend.parent
+
+
+def server_command(repository: Path, backends: Path, *, grpc_port: int, http_port: int, metrics_port: int) -> list[str]:
+    """The command line that serves `repository` on loopback; add more flags at its end."""
+    return [
+        str(server_folder() / "bin" / "tritonserver"),
+        f"--model-repository={repository}",
+        f"--backend-directory={backends}",
+        "--grpc-address=127.0.0.1",
+        f"--grpc-port={grpc_port}",
+        "--http-address=127.0.0.1",
+        f"--http-port={http_port}",
+        "--metrics-address=127.0.0.1",
+        f"--metrics-port={metrics_port}",
+        "--disable-auto-complete-config",  # config.pbtxt is complete; a guess would only hide a mistake
+        "--strict-readiness=true",
+        "--exit-timeout-secs=10",
+        "--grpc-http2-min-recv-ping-interval-without-data=5000",  # the gateway's pings while a call is long
+    ]
+
+
+def server_environment() -> dict[str, str]:
+    """The environment with this Python first in PATH: the stub asks PATH where Python's packages are."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
