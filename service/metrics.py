@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from service import __version__
 from service.batching.batcher import BatchReport
 from service.context import Stages
+from service.engine.triton.breaker import BreakerState
 
 DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -55,6 +56,25 @@ class Metrics:
         )
         self.padding = Counter("onepeace_padding_positions", "The padding among them", ["model"], registry=own)
         self.queue_depth = Gauge("onepeace_queue_depth", "Rows that wait for an engine slot", ["model"], registry=own)
+        self.engine_calls = Counter(
+            "onepeace_engine_calls", "Attempts at a remote engine", ["model", "outcome"], registry=own
+        )
+        self.engine_call_duration = Histogram(
+            "onepeace_engine_call_duration_seconds",
+            "Seconds of each attempt at a remote engine",
+            ["model"],
+            buckets=DURATION_BUCKETS,
+            registry=own,
+        )
+        self.engine_retries = Counter(
+            "onepeace_engine_retries", "Second attempts at a remote engine", ["model"], registry=own
+        )
+        self.breakers = Gauge(
+            "onepeace_engine_breaker_state",
+            "Breaker of a model on a server: 0 closed, 1 half open, 2 open",
+            ["address", "model"],
+            registry=own,
+        )
         self.ready = Gauge("onepeace_ready", "1 while /health/ready answers 200", registry=own)
         build = Gauge("onepeace_build_info", "The running version", ["version"], registry=own)
         build.labels(__version__).set(1)
@@ -79,6 +99,22 @@ class Metrics:
         self.batch_duration.labels(report.model).observe(report.infer_s)
         self.positions.labels(report.model).inc(report.positions)
         self.padding.labels(report.model).inc(report.padding)
+
+    def call_ended(self, model: str, outcome: str, seconds: float) -> None:
+        """One attempt at a remote engine ended; see `EngineObserver`."""
+        self.engine_calls.labels(model, outcome).inc()
+        self.engine_call_duration.labels(model).observe(seconds)
+
+    def call_retried(self, model: str) -> None:
+        """A second attempt at a remote engine is made."""
+        self.engine_retries.labels(model).inc()
+
+    def breaker_changed(self, address: str, model: str, state: BreakerState | None) -> None:
+        """A breaker has a new state; None when its server is no longer used."""
+        if state is None:
+            self.breakers.remove(address, model)
+        else:
+            self.breakers.labels(address, model).set(state.value)
 
     def watch_queue(self, model: str, depth: Callable[[], int]) -> None:
         """Ask for a queue's depth whenever the metrics are read."""

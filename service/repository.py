@@ -184,8 +184,10 @@ def read_card(path: Path) -> ModelCard:
         raise RepositoryError(f"{path}: {place or 'the file'}: {first['msg']}") from error
 
 
-def read_model(path: Path) -> ModelFolder:
+def read_model(path: Path, *, needs_graph: bool = True) -> ModelFolder:
     """Read one model's folder and hold its files against each other.
+
+    `needs_graph`: whether the graph must be there; who only asks a Triton has no use for it.
 
     Raises:
         RepositoryError: a file is missing, unreadable, or contradicts the card or the contract.
@@ -207,22 +209,26 @@ def read_model(path: Path) -> ModelFolder:
         want = [_describe(tensor.name, f"TYPE_{tensor.data_type}", card.dims(tensor)) for tensor in wanted]
         if have != want:
             raise RepositoryError(f"{path / CONFIG_FILE}: {kind} are {', '.join(have)}, not {', '.join(want)}")
-    needed = [MODEL_FILE] + ([Path(TOKENIZER_FILE)] if TOKENS in contract.inputs else [])
+    needed = [MODEL_FILE] * needs_graph + [Path(TOKENIZER_FILE)] * (TOKENS in contract.inputs)
     for file in needed:
         if not (path / file).is_file():
             raise RepositoryError(f"{path / file}: missing")
     return ModelFolder(name, path, card, config, _read_labels(path / LABELS_FILE, card))
 
 
-def read_repository(path: Path) -> dict[str, ModelFolder]:
-    """Read every model below `path`, by name.
+def read_repository(path: Path, *, needs_graphs: bool = True) -> dict[str, ModelFolder]:
+    """Read every model below `path`, by name; see `read_model`.
 
     Raises:
         RepositoryError: `path` is not a folder, holds no model, or one of its models is broken.
     """
     if not path.is_dir():
         raise RepositoryError(f"{path}: no such folder")
-    models = {name: read_model(path / name) for name in CONTRACTS if (path / name / CONFIG_FILE).is_file()}
+    models = {
+        name: read_model(path / name, needs_graph=needs_graphs)
+        for name in CONTRACTS
+        if (path / name / CONFIG_FILE).is_file()
+    }
     if not models:
         raise RepositoryError(f"{path}: holds none of the models {', '.join(CONTRACTS)}")
     check_space([models[name] for name in EMBEDDING_MODELS if name in models])

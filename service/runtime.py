@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from service.admission import Admission
 from service.context import RequestContext
-from service.engine.onnx import OnnxEngine
+from service.engine.choice import build_engine
 from service.engine.protocol import Engine
 from service.errors import InputError, NotReady
 from service.lifecycle import Lifecycle, State
@@ -36,20 +36,24 @@ class Runtime:
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         self.settings = settings
-        self.models: dict[str, ModelFolder] = read_repository(settings.model_repository)
+        self.models: dict[str, ModelFolder] = read_repository(
+            settings.model_repository, needs_graphs=settings.engine == "onnx"
+        )
         self.metrics = Metrics()
         self.lifecycle = Lifecycle()
-        self.engine: Engine = engine or OnnxEngine(self.models, threads=settings.engine_cores())
+        self.engine: Engine = engine or build_engine(self.models, settings, self.metrics)
         self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics)
         self.admission = Admission(max_items=settings.max_queue, max_bytes=settings.max_pending_bytes)
         self.embedder = Embedder(self.models, self.pipeline, bulk_items=settings.bulk_items)
         self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)
         self.metrics.ready.set_function(lambda: float(self.ready()))
         self._bodies = BodyReader(settings, self.admission)
+        self._started = False
 
     async def start(self) -> None:
         """Load and warm every model, then be ready."""
         await self.engine.start()
+        self._started = True
         self.lifecycle.started()
 
     async def close(self) -> None:
@@ -71,7 +75,7 @@ class Runtime:
         Raises:
             NotReady: the models are not loaded.
         """
-        if not self.engine.ready():
+        if not self._started:
             raise NotReady("the models are being loaded")
         return await self._bodies.read(request, context_of(request), schema, form)
 

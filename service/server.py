@@ -98,7 +98,8 @@ class DrainingServer(uvicorn.Server):
         if self._runtime.lifecycle.draining:
             return
         base = "http://{}:{}".format(*self.servers[0].sockets[0].getsockname()[:2]) if self.servers else ""
-        sys.stderr.write(TRY.format(base=base))
+        if self._runtime.ready():  # else the engine says what it waits for
+            sys.stderr.write(TRY.format(base=base))
 
 
 def serve(settings: Settings) -> int:

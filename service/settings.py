@@ -32,7 +32,14 @@ class Settings(BaseSettings):
     model_name: str = Field("one-peace", min_length=1, description="name of the model in answers")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    engine: Literal["onnx"] = Field("onnx", description="what runs the models: ONNX Runtime in the process")
+    engine: Literal["onnx", "triton"] = Field(
+        "onnx", description="what runs the models: onnx (ONNX Runtime in the process) or triton (servers at triton_url)"
+    )
+    triton_url: str = Field("", description="host:port of Triton's gRPC, several with commas; all addresses of a name")
+    triton_calls: int = Field(4, ge=1, le=1024, description="batches of one model under way at Triton at once")
+    triton_probe_timeout_ms: int = Field(
+        5000, ge=10, description="milliseconds for a canary row, after which a Triton counts as sick"
+    )
     engine_threads: int = Field(0, ge=0, le=1024, description="threads of one model call; 0: one for each core")
     decode_threads: int = Field(0, ge=0, le=1024, description="threads that decode media; 0: one for each core")
 
@@ -60,6 +67,12 @@ class Settings(BaseSettings):
             raise ValueError(f"max_items ({self.max_items}) must not exceed max_queue ({self.max_queue})")
         if self.max_body_bytes > self.max_pending_bytes:
             raise ValueError(f"max_body_bytes ({self.max_body_bytes}) must not exceed max_pending_bytes")
+        return self
+
+    @model_validator(mode="after")
+    def _triton_has_an_address(self) -> Settings:
+        if self.engine == "triton" and not self.triton_url:
+            raise ValueError("the engine 'triton' needs triton_url, such as localhost:8001")
         return self
 
     def engine_cores(self) -> int:

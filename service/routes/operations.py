@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import __version__
+from service.lifecycle import State
 from service.routes.lean import LeanRoute
 from service.runtime import Runtime, runtime_of
 from service.wire.answers import json_response
@@ -63,10 +64,13 @@ async def live(request: Request) -> Response:  # noqa: ARG001 (the route's signa
 
 @router.get("/health/ready", summary="Are new callers welcome?", responses={503: {"description": "not ready"}})
 async def ready(request: Request) -> Response:
-    """200 once every model is loaded and warm; 503 before, and from the first SIGTERM on."""
+    """200 once every model is loaded and warm; 503 before, from the first SIGTERM on, and while Triton is away."""
     runtime = runtime_of(request)
-    response = json_response({"status": "ready" if runtime.ready() else runtime.lifecycle.state.value})
-    response.status_code = 200 if runtime.ready() else 503
+    well = runtime.ready()
+    state = runtime.lifecycle.state
+    status = "engine_unavailable" if state is State.READY and not well else state.value
+    response = json_response({"status": status})
+    response.status_code = 200 if well else 503
     return response
 
 

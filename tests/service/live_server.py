@@ -63,8 +63,8 @@ def _complete(answer: bytes) -> bool:
 
 
 @contextmanager
-def live_server(repository: Path, before: str = "", **settings: object) -> Iterator[LiveServer]:
-    """Start the server on a free port, wait until it is ready, stop it at the end.
+def live_server(repository: Path, before: str = "", wait: bool = True, **settings: object) -> Iterator[LiveServer]:
+    """Start the server on a free port, `wait` until it is ready, stop it at the end.
 
     `before` is code that its process runs first, to shorten a constant. The server's log must hold no sign of a bug.
     """
@@ -79,7 +79,8 @@ def live_server(repository: Path, before: str = "", **settings: object) -> Itera
         process = subprocess.Popen(command, env=environment, stderr=log)
         server = LiveServer(process, port)
         try:
-            wait_until_ready(server, log)
+            if wait:
+                wait_until_ready(server, log)
             yield server
         finally:
             process.kill()

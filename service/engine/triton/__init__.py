@@ -1,0 +1,1 @@
+"""Triton as the engine: one replica for each address, each model of each replica under its own watch."""

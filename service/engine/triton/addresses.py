@@ -1,0 +1,50 @@
+"""Names of servers → addresses, so that every server behind a DNS name is known by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import Sequence
+
+from service.settings import ENV_PREFIX, SettingsError
+
+logger = logging.getLogger(__name__)
+_URL = re.compile(r"(?:grpc://)?(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
+
+
+def parse_urls(text: str) -> tuple[tuple[str, int], ...]:
+    """Read `host:port` or `grpc://host:port`, several with commas between.
+
+    Raises:
+        SettingsError: one is of another form; it names the setting.
+    """
+    places = []
+    for part in text.split(","):
+        match = _URL.fullmatch(part.strip())
+        if match is None or not 0 < int(match["port"]) < 65536:
+            raise SettingsError(
+                f"{ENV_PREFIX}TRITON_URL (--triton-url): '{part.strip()}' is not of the form host:port; "
+                "several have commas between"
+            )
+        places.append((match["v6"] or match["host"], int(match["port"])))
+    return tuple(places)
+
+
+async def resolve(places: Sequence[tuple[str, int]]) -> set[str] | None:
+    """All addresses of all places, as `1.2.3.4:8001` or `[::1]:8001`; None when a name could not be looked up."""
+    loop = asyncio.get_running_loop()
+    found: set[str] = set()
+    for host, port in places:
+        try:
+            answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            logger.warning("Triton's name '%s' can't be looked up: %s", host, error)
+            return None
+        found |= {_join(str(address[0]), port) for *_, address in answers}
+    return found
+
+
+def _join(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

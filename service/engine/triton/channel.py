@@ -1,0 +1,110 @@
+"""One gRPC connection to one Triton: batches as its messages, its exceptions as our errors."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+from grpc import ChannelConnectivity
+from grpc.aio import AioRpcError, insecure_channel
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from service.engine.protocol import Array, Batch
+from service.engine.triton.faults import translate
+from service.engine.triton.verification import differences
+from service.errors import EngineFailure
+from service.repository import CONTRACTS, ModelFolder
+
+INLINE_BYTES = 64 * 1024
+"""Batches up to this size become messages on the event loop: some 50 µs, as much as a change of threads."""
+CHANNEL_ARGUMENTS = (
+    ("grpc.max_send_message_length", -1),  # the batcher bounds batches
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    # A server takes many pings without calls for an attack; canaries find a connection that died idle.
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.http2.max_pings_without_data", 0),
+    # A lost server is looked for again at least twice a second; gRPC's own pause grows to 2 minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.enable_retries", 0),  # retries are ours, within a budget
+    ("grpc.use_local_subchannel_pool", 1),
+)
+_DATA_TYPES = {"i8": "INT64", "u1": "UINT8", "f4": "FP32"}
+
+
+class Channel:
+    """Calls to one address. `pool` does what would keep the event loop busy."""
+
+    def __init__(self, address: str, pool: Executor) -> None:
+        self.address, self._pool = address, pool
+        self._channel = insecure_channel(address, options=CHANNEL_ARGUMENTS)
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+
+    async def infer(self, model: str, batch: Batch, timeout_s: float) -> Array:
+        """One attempt; float32 [B, …]. Cancelling it cancels the call on the server, too.
+
+        Raises:
+            EngineFailure, EngineUnavailable, QueueFull, DeadlineExceeded: see `faults.translate`.
+        """
+        request = await self._request(model, batch)
+        try:
+            answer = await self._stub.ModelInfer(request, timeout=timeout_s)
+        except AioRpcError as error:
+            raise translate(error, model) from error
+        return _output(model, answer, len(batch))
+
+    async def compare(self, model: ModelFolder, timeout_s: float) -> list[str]:
+        """How the server's model differs from ours; empty when it does not.
+
+        Raises:
+            EngineUnavailable, DeadlineExceeded, EngineFailure: there was no answer.
+        """
+        try:
+            metadata = await self._stub.ModelMetadata(
+                service_pb2.ModelMetadataRequest(name=model.name), timeout=timeout_s
+            )
+            answer = await self._stub.ModelConfig(service_pb2.ModelConfigRequest(name=model.name), timeout=timeout_s)
+        except AioRpcError as error:
+            raise translate(error, model.name) from error
+        return differences(model, metadata, answer.config)
+
+    async def lost(self) -> None:
+        """Return when an open connection is lost; at once when there is none."""
+        state = self._channel.get_state()
+        while state is ChannelConnectivity.READY:
+            await self._channel.wait_for_state_change(state)
+            state = self._channel.get_state()
+
+    async def close(self) -> None:
+        """Close the connection; calls under way end."""
+        await self._channel.close()
+
+    async def _request(self, model: str, batch: Batch) -> Any:
+        size = sum(value.nbytes for row in batch.rows for value in row.values())
+        if size <= INLINE_BYTES:
+            return _message(model, batch)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _message, model, batch)
+
+
+def _message(model: str, batch: Batch) -> Any:
+    request = service_pb2.ModelInferRequest(model_name=model)
+    for name, tensor in batch.tensors().items():
+        request.inputs.add(name=name, datatype=_DATA_TYPES[tensor.dtype.str[1:]], shape=tensor.shape)
+        request.raw_input_contents.append(tensor.tobytes())  # little-endian, rows after each other
+    request.outputs.add(name=CONTRACTS[model].output.name)
+    return request
+
+
+def _output(model: str, answer: Any, rows: int) -> Array:
+    wanted = CONTRACTS[model].output.name
+    for tensor, content in zip(answer.outputs, answer.raw_output_contents, strict=False):
+        if tensor.name == wanted and tensor.datatype == "FP32":
+            shape = tuple(tensor.shape)
+            if shape[:1] == (rows,) and len(content) == 4 * int(np.prod(shape)):
+                return np.frombuffer(content, dtype="<f4").reshape(shape)
+    raise EngineFailure(f"the model '{model}' gave an answer of another shape")

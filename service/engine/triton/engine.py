@@ -1,0 +1,174 @@
+"""The engine that asks Triton: chooses a server for each batch, tries a second one where that is safe."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import math
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from service.engine.protocol import Array, Batch
+from service.engine.triton.addresses import parse_urls, resolve
+from service.engine.triton.channel import Channel
+from service.engine.triton.replica import EngineObserver, Replica, ReplicaOptions
+from service.engine.triton.retry_budget import RetryBudget
+from service.errors import DeadlineExceeded, EngineUnavailable
+from service.repository import ModelFolder, RepositoryError
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+RESOLVE_S = 5.0
+"""Seconds between two looks at the names' addresses."""
+LEAST_RETRY_S = 0.005
+"""With less time than this left, a second attempt is not worth its work."""
+
+
+class TritonEngine:
+    """Runs every model on any number of Triton servers.
+
+    The servers may be away: then `infer` raises EngineUnavailable at once, and `ready` is false until every model
+    has answered a canary somewhere.
+    """
+
+    pads_to_bucket = True  # Triton merges only rows of equal shape
+    gives_up = True
+    device = "triton"
+
+    def __init__(self, models: dict[str, ModelFolder], settings: Settings, observer: EngineObserver) -> None:
+        self._models, self._settings, self._observer = models, settings, observer
+        self._places = parse_urls(settings.triton_url)
+        self._servers: dict[str, _Server] = {}
+        self._budget = RetryBudget()
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="triton")
+        self._turn = itertools.count()
+        self._following: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Look the servers up and ask each for each model; those that are away are waited for in the background.
+
+        Raises:
+            RepositoryError: a server serves another model than our repository; both sides are named.
+        """
+        await self._follow_once()
+        replicas = [replica for server in self._servers.values() for replica in server.replicas.values()]
+        await asyncio.gather(*(replica.probe() for replica in replicas))
+        if wrong := [replica for replica in replicas if replica.mismatch is not None]:
+            lines = (f"Triton at {one.channel.address}: model '{one.model.name}': {one.mismatch}" for one in wrong)
+            raise RepositoryError("Triton serves other models than the repository.\n" + "\n".join(lines))
+        for server in self._servers.values():
+            server.watch()
+        self._following = asyncio.create_task(self._follow())
+        if missing := [name for name in self._models if not self._choices(name)]:
+            logger.warning("no Triton answers yet for %s: waiting", ", ".join(missing))
+
+    def ready(self) -> bool:
+        """Whether every model has a server that answered its last canary or call."""
+        return all(self._choices(name) for name in self._models)
+
+    def slots(self, model: ModelFolder) -> int:  # noqa: ARG002 (the protocol's signature)
+        """Enough that Triton always has the next batches at hand, and can merge those of several gateways."""
+        return self._settings.triton_calls
+
+    async def infer(self, model: str, batch: Batch) -> Array:
+        """Run one batch on the server with the fewest calls under way; see `Engine.infer`.
+
+        An attempt that did not reach a working server is made once more on another one, within the deadline and the
+        budget. Full queues and deadlines are not tried again: that would feed an overload.
+        """
+        self._budget.call_started()
+        first = self._choose(model)
+        if first is None:
+            raise EngineUnavailable(f"no server answers for the model '{model}'")
+        try:
+            return await first.infer(batch, self._left_s(batch))
+        except EngineUnavailable:
+            second = self._choose(model)
+            if second is None or self._left_s(batch) < LEAST_RETRY_S or not self._budget.take():
+                raise
+        self._observer.call_retried(model)
+        return await second.infer(batch, self._left_s(batch))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._following is not None:
+            await _end([self._following])
+        await asyncio.gather(*(server.close() for server in self._servers.values()))
+        self._servers.clear()
+        self._pool.shutdown(wait=False)
+
+    def _choices(self, model: str) -> list[Replica]:
+        return [server.replicas[model] for server in self._servers.values() if server.replicas[model].breaker.closed]
+
+    def _choose(self, model: str) -> Replica | None:
+        choices = self._choices(model)
+        if not choices:
+            return None
+        start = next(self._turn)  # servers that are equally busy take turns
+        turned = (choices[(start + place) % len(choices)] for place in range(len(choices)))
+        return min(turned, key=lambda replica: replica.in_flight)
+
+    def _left_s(self, batch: Batch) -> float:
+        if math.isinf(batch.deadline_s):
+            return self._settings.deadline_ms / 1000
+        left_s = batch.deadline_s - asyncio.get_running_loop().time()
+        if left_s <= 0:
+            raise DeadlineExceeded(f"no answer within {self._settings.deadline_ms} ms")
+        return left_s
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(RESOLVE_S)
+            known = set(self._servers)
+            await self._follow_once()
+            for address in self._servers.keys() - known:
+                self._servers[address].watch()
+
+    async def _follow_once(self) -> None:
+        """Take up new addresses and let go of those that the names no longer give."""
+        addresses = await resolve(self._places)
+        if addresses is None:  # better the servers of the last look than none
+            return
+        for address in addresses - self._servers.keys():
+            options = ReplicaOptions(self._settings.triton_probe_timeout_ms / 1000, self._observer)
+            self._servers[address] = _Server(Channel(address, self._pool), self._models, options)
+        for address in self._servers.keys() - addresses:
+            await self._servers.pop(address).close()
+
+
+class _Server:
+    """One address: its connection and its models."""
+
+    def __init__(self, channel: Channel, models: dict[str, ModelFolder], options: ReplicaOptions) -> None:
+        self.channel = channel
+        self.replicas = {name: Replica(model, channel, options) for name, model in models.items()}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def watch(self) -> None:
+        """Begin to look after the connection and the models."""
+        jobs: list[Coroutine[Any, Any, None]] = [replica.watch() for replica in self.replicas.values()]
+        self._tasks = [asyncio.create_task(job) for job in (self._watch_connection(), *jobs)]
+
+    async def close(self) -> None:
+        """End all calls and close the connection."""
+        await _end(self._tasks)
+        await self.channel.close()
+        for replica in self.replicas.values():
+            replica.retire()
+
+    async def _watch_connection(self) -> None:
+        while True:
+            await self.channel.lost()
+            if any(replica.breaker.closed for replica in self.replicas.values()):
+                for replica in self.replicas.values():
+                    replica.connection_lost()
+            await asyncio.sleep(0.05)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
