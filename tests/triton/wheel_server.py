@@ -1,0 +1,107 @@
+"""A real Triton from PyPI's wheel, in its own process, on a repository for its Python backend."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tritonclient.grpc import InferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+from export.triton.wheel import WheelError, link_backends, server_command, server_environment, server_folder
+
+START_S = 90.0
+
+
+def needs_wheel() -> None:
+    """Skip the test where the wheel is not installed."""
+    try:
+        server_folder()
+    except WheelError as error:
+        pytest.skip(str(error))
+
+
+@dataclass
+class WheelServer:
+    """A running `tritonserver` on loopback; it keeps its ports when it is started again."""
+
+    repository: Path
+    folder: Path
+    ports: dict[str, int]
+    flags: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"127.0.0.1:{self.ports['grpc_port']}"
+
+    def start(self) -> None:
+        command = server_command(self.repository, link_backends(self.folder), **self.ports)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *self.flags],
+                env=server_environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self) -> None:
+        """Until all models are loaded and gRPC listens."""
+        end = time.monotonic() + START_S
+        with self.client() as client:
+            while time.monotonic() < end:
+                try:
+                    if client.is_server_ready(client_timeout=1.0):
+                        return
+                except InferenceServerException:
+                    pass
+                assert self.process is not None
+                if self.process.poll() is not None:
+                    raise RuntimeError((self.folder / "log").read_text(errors="replace"))
+                time.sleep(0.02)
+        raise RuntimeError("Triton did not get ready")
+
+    def client(self) -> InferenceServerClient:
+        return InferenceServerClient(self.url)
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal to the server and the stubs of its models."""
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.send(signal.SIGKILL)
+            self.process.wait()
+
+
+@contextmanager
+def wheel_server(repository: Path, *flags: str) -> Iterator[WheelServer]:
+    """Start Triton on `repository`, wait until it is ready, kill it at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        ports = dict(zip(("grpc_port", "http_port", "metrics_port"), free_ports(3), strict=True))
+        server = WheelServer(repository, Path(folder), ports, flags)
+        try:
+            server.start()
+            server.wait_until_ready()
+            yield server
+        finally:
+            server.kill()
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
