@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 from service.batching.batcher import Batcher, BatchPolicy, BatchReport
 from service.batching.row_queue import Priority, RowResult
 from service.engine.fake import FakeEngine
-from service.engine.protocol import Array, RowInputs
-from service.errors import EngineFailure, QueueFull
+from service.engine.protocol import Array, Batch, RowInputs
+from service.errors import EngineFailure, EngineUnavailable, QueueFull
 
 
 class Ledger:
@@ -228,3 +229,62 @@ async def test_several_slots_run_side_by_side() -> None:
     await asyncio.gather(*tasks)
     await batcher.drain()
     assert engine.batches == [1, 1, 1]
+
+
+async def test_a_call_that_nobody_waits_for_is_ended_where_the_engine_can() -> None:
+    engine = FakeEngine(total)
+    engine.gives_up = True
+    batcher, _ = make(engine)
+    running = await held(batcher, engine)
+    running.cancel()
+    await settle()
+    engine.gate.set()
+    assert values(await batcher.submit([row(4)], Priority.INTERACTIVE)) == [4.0]
+    assert engine.batches == [1], "the abandoned call went on"
+
+
+async def test_a_call_goes_on_while_one_of_its_rows_is_waited_for() -> None:
+    engine = FakeEngine(total)
+    engine.gives_up = True
+    batcher, _ = make(engine)
+    first = await held(batcher, engine)
+    pair = [asyncio.create_task(batcher.submit([row(i, i)], Priority.INTERACTIVE)) for i in (2, 3)]
+    await settle()
+    engine.gate.set()
+    await first
+    engine.gate.clear()
+    pair[0].cancel()
+    await settle()
+    engine.gate.set()
+    assert values(await pair[1]) == [6.0]
+
+
+async def test_the_engine_hears_until_when_any_row_of_the_batch_is_wanted() -> None:
+    heard: list[float] = []
+
+    class Listening(FakeEngine):
+        async def infer(self, model: str, batch: Batch) -> Array:
+            heard.append(batch.deadline_s)
+            return await super().infer(model, batch)
+
+    engine = Listening(total)
+    batcher, _ = make(engine)
+    first = await held(batcher, engine)
+    pair = [asyncio.create_task(batcher.submit([row(2)], Priority.INTERACTIVE, when)) for when in (5.0, 7.0)]
+    await settle()
+    engine.gate.set()
+    await asyncio.gather(first, *pair)
+    assert heard == [math.inf, 7.0]
+
+
+async def test_an_engine_that_is_away_is_no_reason_to_try_rows_one_by_one() -> None:
+    class Away(FakeEngine):
+        async def infer(self, model: str, batch: Batch) -> Array:
+            self.batches.append(len(batch))
+            raise EngineUnavailable("nobody there")
+
+    engine = Away(total)
+    batcher, _ = make(engine)
+    with pytest.raises(EngineUnavailable):
+        await batcher.submit([row(1), row(2), row(3)], Priority.INTERACTIVE)
+    assert engine.batches == [3]
