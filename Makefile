@@ -32,7 +32,9 @@ serve: .venv/serve  ## Start the service on 127.0.0.1:8000 with the model in mod
 	$(BIN)/onepeace serve --host $(HOST) --port $(PORT)
 
 .venv/triton: .venv/dev
-	$(PIP) install --no-deps nvidia-pytriton==0.7.0 && touch $@
+	$(BIN)/python -m venv $@
+	$(PIP) --python $@/bin/python install numpy==1.26.4 $$(grep '^onnxruntime==' requirements.lock) || rm -r $@
+	$(PIP) --python $@/bin/python install --no-deps nvidia-pytriton==0.7.0 || rm -r $@
 
 triton: .venv/triton  ## Serve model_repository/ with a Triton from PyPI's wheel: gRPC on 8001, metrics on 8002
 	$(BIN)/python -m export.triton

@@ -9,18 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import statistics
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bench.load import Load, run_load
+from bench.processes import pinned, server
 from bench.samples import Sample, make_samples
 
 CONNECTIONS = 64
@@ -58,9 +52,9 @@ def one_round(sample: Sample, options: argparse.Namespace, core: int) -> Figures
     figures: Figures = json.loads(pinned(command, core).communicate()[0])
     with server(options.repository, core) as port:
         request = sample.http_request(f"127.0.0.1:{port}")
-        run_load(port, request, 4, 1.0)
+        run_load([port], [request], 4, 1.0)
         for connections in (1, CONNECTIONS):
-            add_load(figures, f"service_{connections}", run_load(port, request, connections, options.seconds))
+            add_load(figures, f"service_{connections}", run_load([port], [request], connections, options.seconds))
     figures["ratio"] = figures[f"service_{CONNECTIONS}_rate"] / figures["pipeline_rate"]
     figures["ratio_batched"] = figures[f"service_{CONNECTIONS}_rate"] / figures["pipeline_batched_rate"]
     figures["added_p50"] = figures["service_1_p50"] - figures["pipeline_p50"]
@@ -124,35 +118,6 @@ def report(sample: Sample, figures: Figures) -> None:
         return
     verdict = "ok" if figures["added_p50"] * 1000 <= added_mark_ms else "above"
     print(f"  added p50 at one connection    {ms('added_p50')}   mark {added_mark_ms} ms: {verdict}\n")
-
-
-def pinned(command: list[str], core: int) -> subprocess.Popen[str]:
-    """Start a process on one core."""
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.sched_setaffinity(0, {core})
-    )
-
-
-@contextmanager
-def server(repository: Path, core: int) -> Iterator[int]:
-    """The real server, as a process on one core; gives its port once it is ready."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--drain-s", "0"]
-    process = pinned([*command, "--model-repository", str(repository), "--log-level", "error"], core)
-    try:
-        for _ in range(600):
-            time.sleep(0.1)
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1)
-                break
-            except (urllib.error.URLError, OSError):
-                continue
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 if __name__ == "__main__":

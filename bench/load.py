@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import uvloop
@@ -18,10 +20,13 @@ class Load:
     elapsed_s: float = 0.0
 
 
-async def _connection(port: int, request: bytes, until: float, load: Load) -> None:
+async def _connection(port: int, requests: Sequence[bytes], until: float, load: Load) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        while (started := time.perf_counter()) < until:
+        for request in itertools.cycle(requests):
+            started = time.perf_counter()
+            if started >= until:
+                break
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(
@@ -36,16 +41,21 @@ async def _connection(port: int, request: bytes, until: float, load: Load) -> No
         writer.close()
 
 
-async def _run(port: int, request: bytes, connections: int, seconds: float) -> Load:
+async def _run(ports: Sequence[int], requests: Sequence[bytes], connections: int, seconds: float) -> Load:
     load = Load()
     started = time.perf_counter()
     until = started + seconds
-    await asyncio.gather(*(_connection(port, request, until, load) for _ in range(connections)))
+    turned = [
+        [*requests[turn:], *requests[:turn]] for turn in (number % len(requests) for number in range(connections))
+    ]
+    await asyncio.gather(
+        *(_connection(ports[number % len(ports)], turned[number], until, load) for number in range(connections))
+    )
     load.elapsed_s = time.perf_counter() - started
     return load
 
 
-def run_load(port: int, request: bytes, connections: int, seconds: float) -> Load:
-    """Send one request over and over on `connections` connections."""
+def run_load(ports: Sequence[int], requests: Sequence[bytes], connections: int, seconds: float) -> Load:
+    """Send requests over and over on `connections` connections, spread over the ports; each starts at another one."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(port, request, connections, seconds))
+        return runner.run(_run(ports, requests, connections, seconds))

@@ -18,7 +18,13 @@ class TritonPythonModel:
     """One model instance; Triton calls its methods."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Load the graph. Triton gives the configuration as JSON, and the model's folder."""
+        """Load the graph. Triton gives the configuration as JSON, and the model's folder.
+
+        Raises:
+            RuntimeError: NumPy is too new for the backend.
+        """
+        if int(np.__version__.partition(".")[0]) > 1:
+            raise RuntimeError(f"Triton's Python backend misreads arrays of NumPy {np.__version__}; it needs NumPy 1")
         config = json.loads(args["model_config"])
         self.inputs = [tensor["name"] for tensor in config["input"]]
         self.output = config["output"][0]["name"]
@@ -42,7 +48,7 @@ class TritonPythonModel:
 
     def _run(self, requests: list[Any]) -> dict[int, Any]:
         rows = [
-            {name: np.from_dlpack(triton.get_input_tensor_by_name(request, name)) for name in self.inputs}
+            {name: triton.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs}
             for request in requests
         ]
         feed = {name: np.concatenate([row[name] for row in rows]) for name in self.inputs}
@@ -52,9 +58,9 @@ class TritonPythonModel:
             failed = triton.InferenceResponse(error=triton.TritonError(str(error)))
             return {id(request): failed for request in requests}
         ends = np.cumsum([len(row[self.inputs[0]]) for row in rows])
-        parts = [np.array(part, dtype=np.float32, order="C") for part in np.split(output, ends[:-1])]
+        parts = np.split(output.astype(np.float32, copy=False), ends[:-1])
         return {
-            id(request): triton.InferenceResponse([triton.Tensor.from_dlpack(self.output, part)])
+            id(request): triton.InferenceResponse([triton.Tensor(self.output, part)])
             for request, part in zip(requests, parts, strict=True)
         }
 

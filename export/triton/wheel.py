@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 STUB = "triton_python_backend_stub"
+ENVIRONMENT = Path(sys.prefix) / "triton"
+"""A virtual environment for Triton and its stub, which `make triton` makes: the stub reads arrays of NumPy 2 wrongly
+(seen on 2.51), so it has NumPy 1 there, and ONNX Runtime."""
 
 
 class WheelError(Exception):
@@ -24,10 +26,9 @@ def server_folder() -> Path:
     Raises:
         WheelError: it is not installed.
     """
-    spec = find_spec("pytriton")  # looks for the package without running it
-    if spec is None or spec.origin is None:
-        raise WheelError("the wheel is not installed: pip install --no-deps nvidia-pytriton")
-    return Path(spec.origin).with_name("tritonserver")
+    for folder in ENVIRONMENT.glob("lib/python*/site-packages/pytriton/tritonserver"):
+        return folder
+    raise WheelError(f"{ENVIRONMENT}: Triton's wheel is not installed there; `make triton` does it")
 
 
 def link_backends(folder: Path) -> Path:
@@ -70,6 +71,6 @@ def server_command(repository: Path, backends: Path, *, grpc_port: int, http_por
 
 
 def server_environment() -> dict[str, str]:
-    """The environment with this Python first in PATH: the stub asks PATH where Python's packages are."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    """The environment with Triton's own Python first in PATH, which tells the stub where packages are."""
+    path = f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,75 @@
+"""The real programs, each in a process of its own on one core."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+START_S = 60.0
+
+
+def pinned(command: list[str], core: int) -> subprocess.Popen[str]:
+    """Start a process on one core."""
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.sched_setaffinity(0, {core})
+    )
+
+
+@contextmanager
+def server(repository: Path, core: int, *flags: str) -> Iterator[int]:
+    """The real server on one core; gives its port once it is ready."""
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--drain-s", "0"]
+    process = pinned([*command, "--model-repository", str(repository), "--log-level", "error", *flags], core)
+    try:
+        _wait(process, f"http://127.0.0.1:{port}/health/ready")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextmanager
+def triton(repository: Path, folder: Path, core: int) -> Iterator[int]:
+    """The wheel's Triton on one core, its variant of the repository in `folder`; gives its gRPC port."""
+    grpc, http, metrics = free_ports(3)
+    command = [sys.executable, "-m", "export.triton", "--model-repository", str(repository), "--folder", str(folder)]
+    ports = [f"--grpc-port={grpc}", f"--http-port={http}", f"--metrics-port={metrics}"]
+    process = pinned([*command, *ports, "--threads=1", "--log-info=false"], core)
+    try:
+        _wait(process, f"http://127.0.0.1:{http}/v2/health/ready")
+        yield grpc
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on loopback that nobody listened on a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _wait(process: subprocess.Popen[str], url: str) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            sys.exit(f"{process.args!r} ended with code {process.returncode}")
+        try:
+            urllib.request.urlopen(url, timeout=1)
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return
+    sys.exit(f"{url} did not get ready")
