@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,8 +27,11 @@ FAILURES_TO_DOUBT = 3
 BUSY_LOOK_S = 1.0
 IDLE_LOOK_S = 5.0
 """Seconds without an answered call, with and without calls under way, after which a canary is sent."""
-OPEN_LOOK_S = 0.25
-"""Seconds between the probes of an open breaker."""
+NEVER_S = -math.inf
+COMPARE_S = 5.0
+"""Seconds after which the server's model is compared with ours again: it may have been reloaded as another one."""
+OPEN_LOOK_S = (0.25, 1.0)
+"""Seconds between the probes of an open breaker: at first, doubled each time, and at most."""
 
 
 class EngineObserver(Protocol):
@@ -62,8 +66,9 @@ class Replica:
         self._calls: set[asyncio.Task[Array]] = set()
         self._cut: set[asyncio.Task[Array]] = set()
         self._failed_batches = 0
+        self._failed_probes = 0
         self._answered_s = 0.0
-        self._verified = False
+        self._compared_s = NEVER_S
         self._doubt = asyncio.Event()
         self._canary = Batch([warmup_row(model, model.length_buckets[0] if model.length_buckets else 1)])
 
@@ -120,7 +125,8 @@ class Replica:
         well = False
         try:
             async with asyncio.timeout(self._options.probe_timeout_s):
-                well = await self._is_ours() and await self._answers()
+                # Compared first: if the connection is lost after that, the answer may be another server's.
+                well = await self._is_ours() and await self._answers() and self._compared_s != NEVER_S
         except QueueFull:
             well = True  # busy, so it works
         except (ServiceError, TimeoutError) as error:
@@ -130,7 +136,9 @@ class Replica:
         self._failed_batches = 0
         if well:
             self._answered_s = asyncio.get_running_loop().time()
+            self._failed_probes = 0
         else:
+            self._failed_probes += 1
             self._cut_calls()
         self.breaker.probe_ended(well=well)
 
@@ -159,24 +167,29 @@ class Replica:
                 self._doubt.set()
 
     def _look_is_due(self) -> bool:
-        silent_s = asyncio.get_running_loop().time() - self._answered_s
-        return not self.breaker.closed or self._doubt.is_set() or silent_s >= self._patience_s()
+        now_s = asyncio.get_running_loop().time()
+        silent, aged = now_s - self._answered_s >= self._patience_s(), now_s - self._compared_s >= COMPARE_S
+        return not self.breaker.closed or self._doubt.is_set() or silent or aged
 
     def _rest_s(self) -> float:
-        return BUSY_LOOK_S if self.breaker.closed else OPEN_LOOK_S
+        first_s, most_s = OPEN_LOOK_S
+        return BUSY_LOOK_S if self.breaker.closed else min(most_s, first_s * 2 ** min(8, self._failed_probes))
 
     def _patience_s(self) -> float:
         return BUSY_LOOK_S if self._calls else IDLE_LOOK_S
 
     async def _is_ours(self) -> bool:
-        if self._verified:
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._compared_s < COMPARE_S:
             return True
         found = await self.channel.compare(self.model, self._options.probe_timeout_s)
         mismatch = "; ".join(found) or None
         if mismatch is not None and mismatch != self.mismatch:
             logger.error("Triton at %s serves another '%s': %s", self.channel.address, self.model.name, mismatch)
-        self.mismatch, self._verified = mismatch, mismatch is None
-        return self._verified
+        self.mismatch = mismatch
+        if mismatch is None:
+            self._compared_s = now_s
+        return mismatch is None
 
     async def _answers(self) -> bool:
         output = await self.channel.infer(self.model.name, self._canary, self._options.probe_timeout_s)
@@ -194,6 +207,6 @@ class Replica:
         if state is BreakerState.CLOSED:
             logger.info("model '%s' at %s answers", name, address)
         elif state is BreakerState.OPEN:
-            self._verified = False
+            self._compared_s = NEVER_S
             if before is BreakerState.CLOSED:
                 logger.warning("model '%s' at %s is left alone until a canary is answered", name, address)

@@ -13,6 +13,7 @@ import pytest
 
 from service.engine.protocol import Batch
 from service.engine.triton import engine as engine_module
+from service.engine.triton import replica as replica_module
 from service.engine.triton.breaker import BreakerState
 from service.engine.triton.engine import TritonEngine
 from service.errors import DeadlineExceeded, EngineFailure, EngineUnavailable, QueueFull, ServiceError
@@ -237,6 +238,20 @@ async def test_a_server_that_comes_back_as_another_gets_no_calls(
             await engine.infer("text", rows(4))
     finally:
         await context.__aexit__(None, None, None)
+
+
+async def test_a_model_that_is_reloaded_as_another_gets_no_more_calls(
+    models: dict[str, ModelFolder], fake: FakeTriton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica_module, "COMPARE_S", 0.2)
+    monkeypatch.setattr(replica_module, "BUSY_LOOK_S", 0.1)
+    async with serving(fake) as port, engine_for(models, port) as (engine, _):
+        fake.fingerprint = "f" * 64
+        async with asyncio.timeout(2):
+            with pytest.raises(EngineUnavailable):
+                while True:  # busy all the time, so that no canary is due for silence
+                    await engine.infer("text", rows(4))
+                    await asyncio.sleep(0.01)
 
 
 async def test_calls_go_to_the_server_with_the_fewest_under_way(models: dict[str, ModelFolder]) -> None:
