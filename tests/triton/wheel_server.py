@@ -20,6 +20,7 @@ from tritonclient.utils import InferenceServerException
 from export.triton.wheel import WheelError, link_backends, server_command, server_environment, server_folder
 
 START_S = 90.0
+STOP_S = 20.0
 
 
 def needs_wheel() -> None:
@@ -80,9 +81,27 @@ class WheelServer:
         os.killpg(self.process.pid, number)
 
     def kill(self) -> None:
-        if self.process is not None:
-            self.send(signal.SIGKILL)
-            self.process.wait()
+        """SIGKILL; the shared memory that the server can then no longer remove is removed here."""
+        assert self.process is not None
+        regions = {Path(line.split()[-1]) for line in self._maps() if "/dev/shm/triton_" in line}
+        self.send(signal.SIGKILL)
+        self.process.wait()
+        for region in regions:
+            region.unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """SIGTERM, as an orchestrator would."""
+        if self.process is not None and self.process.poll() is None:
+            self.send(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def _maps(self) -> list[str]:
+        assert self.process is not None
+        return Path(f"/proc/{self.process.pid}/maps").read_text().splitlines()
 
 
 @contextmanager
@@ -96,7 +115,7 @@ def wheel_server(repository: Path, *flags: str) -> Iterator[WheelServer]:
             server.wait_until_ready()
             yield server
         finally:
-            server.kill()
+            server.stop()
 
 
 def free_ports(count: int) -> list[int]:

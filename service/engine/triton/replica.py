@@ -30,7 +30,7 @@ IDLE_LOOK_S = 5.0
 NEVER_S = -math.inf
 COMPARE_S = 5.0
 """Seconds after which the server's model is compared with ours again: it may have been reloaded as another one."""
-OPEN_LOOK_S = (0.25, 1.0)
+OPEN_LOOK_S = (0.1, 0.5)
 """Seconds between the probes of an open breaker: at first, doubled each time, and at most."""
 
 
