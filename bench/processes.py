@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from export.triton.wheel import link_backends, server_command, server_environment
+
 START_S = 60.0
 
 
@@ -44,6 +46,21 @@ def triton(repository: Path, folder: Path, core: int) -> Iterator[int]:
     command = [sys.executable, "-m", "export.triton", "--model-repository", str(repository), "--folder", str(folder)]
     ports = [f"--grpc-port={grpc}", f"--http-port={http}", f"--metrics-port={metrics}"]
     process = pinned([*command, *ports, "--threads=1", "--log-info=false"], core)
+    try:
+        _wait(process, f"http://127.0.0.1:{http}/v2/health/ready")
+        yield grpc
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextmanager
+def serve_folder(repository: Path, folder: Path) -> Iterator[int]:
+    """The wheel's Triton on a repository for its Python backend as it is; gives its gRPC port."""
+    grpc, http, metrics = free_ports(3)
+    ports = {"grpc_port": grpc, "http_port": http, "metrics_port": metrics}
+    command = [*server_command(repository, link_backends(folder), **ports), "--log-info=false"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=server_environment())
     try:
         _wait(process, f"http://127.0.0.1:{http}/v2/health/ready")
         yield grpc
