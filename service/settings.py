@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     triton_probe_timeout_ms: int = Field(
         5000, ge=10, description="milliseconds for a canary row, after which a Triton counts as sick"
     )
+    triton_shared_memory: bool = Field(
+        False, description="hand large batches to Triton in /dev/shm, which it must share with this host"
+    )
     engine_threads: int = Field(0, ge=0, le=1024, description="threads of one model call; 0: one for each core")
     decode_threads: int = Field(0, ge=0, le=1024, description="threads that decode media; 0: one for each core")
 

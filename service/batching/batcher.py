@@ -123,7 +123,13 @@ class Batcher:
             self._free_slots -= 1
             task = asyncio.get_running_loop().create_task(self._run(rows))
             self._running[task] = rows
-            task.add_done_callback(self._running.pop)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # Not at the end of `_run`: a task that is cancelled before its first step never gets there.
+        del self._running[task]
+        self._free_slots += 1
+        self._pump()
 
     def _end_abandoned_calls(self) -> None:
         for task, rows in self._running.items():
@@ -145,9 +151,6 @@ class Batcher:
                     await self._run_alone(row)
         except Exception as error:
             _fail(rows, error)
-        finally:
-            self._free_slots += 1
-            self._pump()
 
     async def _run_alone(self, row: Row) -> None:
         if row.future.done():

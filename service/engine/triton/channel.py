@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -13,6 +14,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from service.engine.protocol import Array, Batch
 from service.engine.triton.faults import translate
+from service.engine.triton.shared_memory import Region, SharedMemory, needed_bytes, place
 from service.engine.triton.verification import differences
 from service.errors import EngineFailure
 from service.repository import CONTRACTS, ModelFolder
@@ -40,10 +42,11 @@ _DATA_TYPES = {"i8": "INT64", "u1": "UINT8", "f4": "FP32"}
 class Channel:
     """Calls to one address. `pool` does what would keep the event loop busy."""
 
-    def __init__(self, address: str, pool: Executor) -> None:
+    def __init__(self, address: str, pool: Executor, *, shares_memory: bool = False) -> None:
         self.address, self._pool = address, pool
         self._channel = insecure_channel(address, options=CHANNEL_ARGUMENTS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        self._shared = SharedMemory(self._stub) if shares_memory else None
 
     async def infer(self, model: str, batch: Batch, timeout_s: float) -> Array:
         """One attempt; float32 [B, …]. Cancelling it cancels the call on the server, too.
@@ -51,11 +54,15 @@ class Channel:
         Raises:
             EngineFailure, EngineUnavailable, QueueFull, DeadlineExceeded: see `faults.translate`.
         """
-        request = await self._request(model, batch)
+        request, region = await self._request(model, batch)
+        answer = None
         try:
             answer = await self._stub.ModelInfer(request, timeout=timeout_s)
         except AioRpcError as error:
             raise translate(error, model) from error
+        finally:
+            if self._shared is not None and region is not None:
+                self._shared.give_back(region, read=answer is not None)
         return _output(model, answer, len(batch))
 
     async def compare(self, model: ModelFolder, timeout_s: float) -> list[str]:
@@ -80,23 +87,43 @@ class Channel:
             await self._channel.wait_for_state_change(state)
             state = self._channel.get_state()
 
+    def connection_lost(self) -> None:
+        """The server will know nothing of what it was told before."""
+        if self._shared is not None:
+            self._shared.forget()
+
     async def close(self) -> None:
         """Close the connection; calls under way end."""
+        if self._shared is not None:
+            await self._shared.close()
         await self._channel.close()
 
-    async def _request(self, model: str, batch: Batch) -> Any:
+    async def _request(self, model: str, batch: Batch) -> tuple[Any, Region | None]:
         size = sum(value.nbytes for row in batch.rows for value in row.values())
         if size <= INLINE_BYTES:
-            return _message(model, batch)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, _message, model, batch)
+            return _message(model, batch.tensors()), None
+        loop = asyncio.get_running_loop()
+        tensors = await loop.run_in_executor(self._pool, batch.tensors)
+        if self._shared is None:
+            return await loop.run_in_executor(self._pool, _message, model, tensors), None
+        region = await self._shared.take(needed_bytes(tensors))
+        try:
+            return await loop.run_in_executor(self._pool, _message, model, tensors, region), region
+        except BaseException:  # cancelled, while the thread may still be writing
+            if region is not None:
+                self._shared.give_back(region, read=False)
+            raise
 
 
-def _message(model: str, batch: Batch) -> Any:
+def _message(model: str, tensors: Mapping[str, Array], region: Region | None = None) -> Any:
     request = service_pb2.ModelInferRequest(model_name=model)
-    for name, tensor in batch.tensors().items():
-        request.inputs.add(name=name, datatype=_DATA_TYPES[tensor.dtype.str[1:]], shape=tensor.shape)
-        request.raw_input_contents.append(tensor.tobytes())  # little-endian, rows after each other
     request.outputs.add(name=CONTRACTS[model].output.name)
+    for name, tensor in tensors.items():
+        request.inputs.add(name=name, datatype=_DATA_TYPES[tensor.dtype.str[1:]], shape=tensor.shape)
+        if region is None:
+            request.raw_input_contents.append(tensor.tobytes())  # little-endian, rows after each other
+    if region is not None:
+        place(request, region, tensors)
     return request
 
 

@@ -134,9 +134,12 @@ class TritonEngine:
             return
         for address in addresses - self._servers.keys():
             options = ReplicaOptions(self._settings.triton_probe_timeout_ms / 1000, self._observer)
-            self._servers[address] = _Server(Channel(address, self._pool), self._models, options)
+            self._servers[address] = _Server(self._channel(address), self._models, options)
         for address in self._servers.keys() - addresses:
             await self._servers.pop(address).close()
+
+    def _channel(self, address: str) -> Channel:
+        return Channel(address, self._pool, shares_memory=self._settings.triton_shared_memory)
 
 
 class _Server:
@@ -162,6 +165,7 @@ class _Server:
     async def _watch_connection(self) -> None:
         while True:
             await self.channel.lost()
+            self.channel.connection_lost()
             if any(replica.breaker.closed for replica in self.replicas.values()):
                 for replica in self.replicas.values():
                     replica.connection_lost()

@@ -243,6 +243,20 @@ async def test_a_call_that_nobody_waits_for_is_ended_where_the_engine_can() -> N
     assert engine.batches == [1], "the abandoned call went on"
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_caller_may_leave_at_any_turn_of_the_loop(turns: int) -> None:
+    engine = FakeEngine(total)
+    engine.gives_up = True
+    batcher, _ = make(engine)
+    leaving = asyncio.create_task(batcher.submit([row(1)], Priority.INTERACTIVE))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    leaving.cancel()
+    await settle()
+    async with asyncio.timeout(1):
+        assert values(await batcher.submit([row(4)], Priority.INTERACTIVE)) == [4.0]
+
+
 async def test_a_call_goes_on_while_one_of_its_rows_is_waited_for() -> None:
     engine = FakeEngine(total)
     engine.gives_up = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 from service.engine.protocol import Batch
+from service.engine.triton import channel as channel_module
 from service.engine.triton import engine as engine_module
 from service.engine.triton import replica as replica_module
+from service.engine.triton import shared_memory
 from service.engine.triton.breaker import BreakerState
 from service.engine.triton.engine import TritonEngine
 from service.errors import DeadlineExceeded, EngineFailure, EngineUnavailable, QueueFull, ServiceError
@@ -54,9 +57,11 @@ def fake(models: dict[str, ModelFolder]) -> FakeTriton:
 
 
 @asynccontextmanager
-async def engine_for(models: dict[str, ModelFolder], *ports: int) -> AsyncIterator[tuple[TritonEngine, Ledger]]:
+async def engine_for(
+    models: dict[str, ModelFolder], *ports: int, **more: bool
+) -> AsyncIterator[tuple[TritonEngine, Ledger]]:
     url = ",".join(f"127.0.0.1:{port}" for port in ports)
-    settings = Settings(engine="triton", triton_url=url, triton_probe_timeout_ms=300)
+    settings = Settings(engine="triton", triton_url=url, triton_probe_timeout_ms=300, **more)
     ledger = Ledger()
     engine = TritonEngine(models, settings, ledger)
     await engine.start()
@@ -255,6 +260,18 @@ async def test_a_model_that_is_reloaded_as_another_gets_no_more_calls(
         fake.fingerprint = "f" * 64
         with pytest.raises(EngineUnavailable):
             await ask_on(engine, 200)  # busy all the time, so that no canary is due for silence
+
+
+async def test_a_server_that_can_t_share_memory_gets_messages(
+    models: dict[str, ModelFolder], fake: FakeTriton, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(channel_module, "INLINE_BYTES", 0)
+    monkeypatch.setattr(shared_memory, "LEAST_BYTES", 0)
+    async with serving(fake) as port, engine_for(models, port, triton_shared_memory=True) as (engine, _):
+        for _ in range(3):
+            assert (await engine.infer("text", rows(4)))[0, 0] == 7
+    assert caplog.text.count("can't share memory") == 1
+    assert not list(shared_memory.FOLDER.glob(f"onepeace-{os.getpid()}-*"))
 
 
 async def test_calls_go_to_the_server_with_the_fewest_under_way(models: dict[str, ModelFolder]) -> None:
