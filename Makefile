@@ -5,9 +5,11 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 HOST ?= 127.0.0.1
 PORT ?= 8000
 PROCESSES ?= 2
+HASH = $(BIN)/uv pip compile --generate-hashes --python-version 3.11 --python-platform linux --no-annotate --quiet \
+	--custom-compile-command 'make hashes'
 TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: serve gpu triton test lint types unit train eval bench lock clean help
+.PHONY: serve gpu triton test lint types unit train eval bench lock hashes clean help
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -72,6 +74,12 @@ eval: .venv/dev  ## Measure the running server on the made test split
 
 bench: .venv/dev  ## Measure engine, decoding and service on the same cores
 	$(BIN)/python -m bench
+
+hashes: .venv/dev  ## Write docker/*.lock: what the images install, at the versions of requirements.lock, with hashes
+	$(HASH) pyproject.toml --extra cpu -c requirements.lock -o docker/gateway.lock
+	$(HASH) pyproject.toml --extra cpu --extra export -c requirements.lock -o docker/export.lock
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(HASH) - -o docker/build.lock
 
 lock: .venv/dev  ## Write the installed versions to requirements.lock; versions of `gpu` stay
 	@grep '^onnxruntime-gpu' requirements.lock > .venv/gpu.lock
