@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from service import __version__
+from service.engine.triton.channel import CHANNEL_ARGUMENTS
 from service.server import ACCEPT_REST_S, SILENT_CONNECTION_S
 from service.settings import ENV_PREFIX, Settings
 from tests.docker.conftest import compose_config
@@ -146,6 +147,11 @@ def test_triton_outlives_every_request_that_the_gateway_may_still_wait_for(servi
     waits = float(triton_flag("exit-timeout-secs"))
     assert waits >= settings_of(services["gateway-cpu"]).deadline_ms / 1000
     assert seconds(services["triton"]["stop_grace_period"]) > waits
+
+
+def test_triton_lets_the_gateway_ping_as_often_as_it_does() -> None:
+    pause_ms = dict(CHANNEL_ARGUMENTS)["grpc.keepalive_time_ms"]
+    assert int(triton_flag("grpc-http2-min-recv-ping-interval-without-data")) < pause_ms
 
 
 def test_triton_has_a_gpu_and_changes_no_model_at_run_time(services: dict[str, Any]) -> None:
