@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import orjson
 
 from bench.samples import Sample
+from service.engine.onnx_runtime import load_onnxruntime
 from service.engine.protocol import Batch
 from service.preprocessing import Prepared, Preprocessor, audio_row, image_row, text_row
 from service.repository import read_repository
@@ -24,6 +24,7 @@ class BarePipeline:
         models = read_repository(repository)
         self._sample = sample
         self._preprocessor = Preprocessor(models, Settings(model_repository=repository))
+        onnxruntime = load_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         path = str(models[sample.model].onnx_path)

@@ -38,7 +38,10 @@ def export(folder: Path) -> None:
 def run_picture(folder: Path) -> None:
     """Embed one random picture in ONNX Runtime on the CPU."""
     import numpy as np
-    import onnxruntime
+
+    from service.engine.onnx_runtime import load_onnxruntime
+
+    onnxruntime = load_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

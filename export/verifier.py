@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from export.one_peace.audio_adapter import SAMPLE_RATE_HZ
 from export.one_peace.checkpoint import Checkpoint
 from export.one_peace.config import ModelConfig
 from export.tracing import ContractModel
+from service.engine.onnx_runtime import load_onnxruntime
 from service.repository import BOX, CONTRACTS, PAD_TOKEN, Precision, read_model
 
 # Largest differences; what was measured stands in `docs/export.md`. Of one number of an embedding; of logits, as a
@@ -114,6 +114,7 @@ def random_cases(name: str, config: ModelConfig) -> Iterator[dict[str, NDArray[n
 
 
 def _run_onnx(path: Path, cases: list[dict[str, NDArray[np.generic]]]) -> list[Array]:
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is said once, by the exception
     try:

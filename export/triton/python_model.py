@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import triton_python_backend_utils as triton  # Triton's own, on the path of its stub only
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # official builds send usage events; read at the import
+import onnxruntime
 
 
 class TritonPythonModel:

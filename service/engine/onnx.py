@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from service.engine.onnx_runtime import load_onnxruntime
 from service.engine.protocol import Array, Batch
 from service.engine.warmup import warmup_batches
 from service.errors import EngineFailure
@@ -98,8 +99,7 @@ def _installed(package: str) -> bool:
 
 
 def _load(model: ModelFolder, threads: int) -> Any:
-    import onnxruntime  # takes 0.1 s and is needed only by this engine
-
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
