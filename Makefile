@@ -63,8 +63,9 @@ train: .venv/dev  ## Make the data, train the small model from nothing, export i
 	$(TRAIN)/5_grounding.yaml
 	$(TRAIN)/6_audio_labels.yaml
 	$(TRAIN)/7_audio_names_longer.yaml
+	$(TRAIN)/8_grounding_longer.yaml
 	$(BIN)/onepeace export --bpe-dir runs/corpus/bpe --out model_repository \
-		--checkpoint runs/small/7_audio_names_longer/model.pt --grounding runs/small/5_grounding/model.pt \
+		--checkpoint runs/small/7_audio_names_longer/model.pt --grounding runs/small/8_grounding_longer/model.pt \
 		--audio-labels runs/small/6_audio_labels/model.pt --labels runs/corpus/audio_labels.txt
 	$(BIN)/python -m training.curves runs/small/curves.png runs/small/*/log.jsonl
 
