@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import onnx_ir as ir
 import torch
 from tqdm import tqdm
 
@@ -15,7 +16,7 @@ from export.one_peace.checkpoint import Checkpoint, load_checkpoint
 from export.one_peace.config import HEAD_MODALITIES
 from export.one_peace.model import ClassifyModel, EmbeddingModel
 from export.onnx_modules import prepare_for_tracing
-from export.precision import quantize_weights, store_bfloat16
+from export.precision import quantize_weights, store_narrow
 from export.publication import publish, staging_folder
 from export.tokenizer import build_tokenizer
 from export.tracing import trace
@@ -89,7 +90,7 @@ def export_repository(request: ExportRequest) -> list[Verdict]:
             if request.precision == "int8":
                 quantize_weights(graph)
             elif request.precision == "bf16":
-                store_bfloat16(graph)
+                store_narrow(graph, ir.DataType.BFLOAT16)
             write_model(staging / job.name, graph, job.source)
             del model, graph
             progress.update()
