@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -81,7 +82,7 @@ class GraphEditor:
             if not weight.uses() and not weight.is_graph_output():
                 del self.graph.initializers[name]
 
-    def _store(self, name: str, tensor: ir.TensorProtocol) -> ir.Value:
+    def _store(self, name: str, tensor: ir.Tensor[Any]) -> ir.Value:
         value = ir.Value(name=name, const_value=tensor, shape=tensor.shape, type=ir.TensorType(tensor.dtype))
         self.graph.register_initializer(value)
         return value

@@ -8,13 +8,9 @@ import onnx_ir as ir
 
 from export.mixed_precision import narrow_products, widen_sensitive
 from export.standard_attention import replace_attention
-from service.repository import MODEL_FILE, ModelFolder, Precision
-
-STANDARD_FILE = MODEL_FILE.with_name("standard.onnx")
-
-
-class UnsupportedModel(Exception):
-    """TensorRT can't take this model; the message names it and the reason."""
+from export.tensorrt.eligibility import UnsupportedModel, refuse_int8
+from export.tensorrt.plan_file import STANDARD_FILE
+from service.repository import ModelFolder, Precision
 
 
 def write_standard_graph(model: ModelFolder) -> Path:
@@ -23,7 +19,7 @@ def write_standard_graph(model: ModelFolder) -> Path:
     Raises:
         UnsupportedModel: the weights are 8-bit, or an operator is left that only ONNX Runtime knows.
     """
-    refuse_int8(model)
+    refuse_int8(str(model.path), model.card.precision)
     graph = ir.load(model.onnx_path)
     standardize(graph, model.card.precision)
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in graph.graph if node.domain})
@@ -32,19 +28,6 @@ def write_standard_graph(model: ModelFolder) -> Path:
     path = model.path / STANDARD_FILE
     ir.save(graph, path)
     return path
-
-
-def refuse_int8(model: ModelFolder) -> None:
-    """Say at once that 8-bit weights can't be taken.
-
-    Raises:
-        UnsupportedModel: they are.
-    """
-    if model.card.precision == "int8":
-        raise UnsupportedModel(
-            f"{model.path}: its weights are int8 (MatMulNBits), which TensorRT can't read; "
-            "export with --precision fp16 or bf16, or use --accelerator cuda"
-        )
 
 
 def standardize(graph: ir.Model, precision: Precision) -> None:

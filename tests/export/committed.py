@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx_ir as ir
 import onnxruntime
@@ -29,11 +31,12 @@ def rows_for(model, rows, ids, samples, padding=0):
 
 
 def run(graph, rows):
-    """Run a graph (a path, or an `ir.Model`) on the CPU with one thread."""
+    """Run a graph (a path, its bytes, or an `ir.Model`) on the CPU with one thread."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    source = ir.to_proto(graph).SerializeToString() if isinstance(graph, ir.Model) else str(graph)
+    source = ir.to_proto(graph).SerializeToString() if isinstance(graph, ir.Model) else graph
+    source = str(source) if isinstance(source, Path) else source
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"]).run(None, rows)[0]
 
 

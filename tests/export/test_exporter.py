@@ -10,11 +10,12 @@ import onnx
 import pytest
 
 from export import artifact
+from export.agreement import Verdict, compare
 from export.exporter import ExportError, ExportRequest, export_repository, open_checkpoint, read_labels
 from export.one_peace.checkpoint import load_checkpoint
 from export.one_peace.config import HeadConfig
 from export.one_peace.random_checkpoint import random_config, write_random_checkpoint
-from export.verifier import Verdict, compare, verify_model
+from export.verifier import verify_model
 from service.repository import CONTRACTS, MODEL_FILE, Precision, read_repository
 from tests.export.exported import open_session, run_session, write_bytes_vocabulary
 from tests.export.random_models import CLASSIFY_CONFIGS, batch_rows, quick, random_rows
