@@ -12,6 +12,7 @@ from export.tensorrt.eligibility import refuse_int8
 from export.tensorrt.plan_file import STANDARD_FILE
 from export.tensorrt.plan_shop import Plans, PlanShop
 from export.triton.options import TargetOptions
+from export.triton.python_variant import link_or_copy
 from export.triton.targets import onnx_config, plan_config
 from export.triton.warmup import FOLDER as WARMUP_FOLDER
 from export.triton.warmup import write_warmup_files
@@ -19,6 +20,7 @@ from service.repository import CONFIG_FILE, ModelFolder, read_model, read_reposi
 
 CONFIGS_FOLDER = "configs"  # where `tritonserver --model-config-name` looks
 FALLBACK_CONFIG = Path(CONFIGS_FOLDER) / "onnx.pbtxt"
+LARGE_SUFFIXES = (".onnx", ".data", ".plan")
 Report = Callable[[str], None]
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,8 @@ logger = logging.getLogger(__name__)
 def write_variant(repository: Path, out_dir: Path, options: TargetOptions, report: Report) -> list[str]:
     """Write every model of `repository` for the target into `out_dir`, all or none; their names.
 
-    `out_dir` may be `repository`. `report` is told, model by model, what runs it.
+    `out_dir` may be `repository`. Graphs, weights and plans are hard links where they can be. `report` is told, model
+    by model, what runs it.
 
     Raises:
         RepositoryError: the repository is broken.
@@ -42,7 +45,7 @@ def write_variant(repository: Path, out_dir: Path, options: TargetOptions, repor
     out_dir.mkdir(parents=True, exist_ok=True)
     with staging_folder(out_dir) as staging:
         for name, model in models.items():
-            shutil.copytree(model.path, staging / name)
+            shutil.copytree(model.path, staging / name, copy_function=_link_or_copy_large)
         retarget(staging, list(models), options, report)
         publish(staging, out_dir, models)
     return list(models)
@@ -65,6 +68,11 @@ def retarget(folder: Path, names: list[str], options: TargetOptions, report: Rep
             without_plan.append(name)
         if without_plan and options.target == "triton-tensorrt":
             logger.warning("no TensorRT plan for %s, so ONNX Runtime runs them: %s", ", ".join(without_plan), shop.lack)
+
+
+def _link_or_copy_large(source: str, target: str) -> str:
+    """Only files that nobody writes into may have a second name."""
+    return (link_or_copy if Path(source).suffix in LARGE_SUFFIXES else shutil.copy2)(source, target)
 
 
 def say_nothing(_: str) -> None:

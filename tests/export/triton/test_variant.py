@@ -65,6 +65,14 @@ def test_cards_tokenizers_labels_and_graphs_are_those_of_the_source(written):
     assert [path.name for path in written.iterdir() if path.name.startswith(".")] == []
 
 
+def test_the_source_stays_as_it_was(two_models, tmp_path, tensorrt):
+    before = {file: file.read_bytes() for file in two_models.rglob("*") if file.is_file()}
+    write_variant(two_models, tmp_path / "out", plan_options(tmp_path), say_nothing)
+    for options in (ACCELERATED, plan_options(tmp_path), CUDA):
+        write_variant(tmp_path / "out", tmp_path / "out", options, say_nothing)
+    assert {file: file.read_bytes() for file in two_models.rglob("*") if file.is_file()} == before
+
+
 def test_warm_up_files_are_as_long_as_triton_asks(written):
     for name, model in read_repository(written).items():
         files = set()
