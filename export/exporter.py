@@ -93,17 +93,11 @@ def export_repository(request: ExportRequest, report: Report = say_nothing) -> l
     with staging_folder(request.out_dir) as staging, tqdm(disable=None, total=3 * len(jobs), unit="step") as progress:
         for job in jobs:
             progress.set_description(f"{job.name}: tracing")
-            model = build_model(job.name, job.checkpoint, _dtype(request.precision))
-            prepare_for_tracing(model, fold_gains=request.precision in ("fp32", "int8"))
-            graph = trace(job.name, model)
+            graph = build_graph(job.name, job.checkpoint, request.precision)
             progress.update()
             progress.set_description(f"{job.name}: writing")
-            if request.precision == "int8":
-                quantize_weights(graph)
-            elif request.precision == "bf16":
-                store_narrow(graph, ir.DataType.BFLOAT16)
             write_model(staging / job.name, graph, job.source)
-            del model, graph
+            del graph
             progress.update()
             if request.verify:
                 progress.set_description(f"{job.name}: verifying")
@@ -159,6 +153,18 @@ def build_model(
     return checkpoint.embedding_model(
         [modality for modality in checkpoint.config.modalities if modality == name], dtype
     )
+
+
+def build_graph(name: str, checkpoint: Checkpoint, precision: Precision) -> ir.Model:
+    """Trace the contract's model `name` and store its weights in a precision."""
+    model = build_model(name, checkpoint, _dtype(precision))
+    prepare_for_tracing(model, fold_gains=precision in ("fp32", "int8"))
+    graph = trace(name, model)
+    if precision == "int8":
+        quantize_weights(graph)
+    elif precision == "bf16":
+        store_narrow(graph, ir.DataType.BFLOAT16)
+    return graph
 
 
 def read_labels(path: Path, count: int) -> tuple[str, ...]:
