@@ -114,6 +114,7 @@ def test_weights_beside_the_graph_are_shared(tmp_path):
     files = {file.name for file in path.parent.iterdir()}
     assert files == {"model.onnx", WEIGHTS_FILE, "standard.onnx"}
     assert np.abs(run(path, rows) - expected).max() <= 1e-5
+    np.testing.assert_array_equal(run(model.onnx_path, rows), expected)
     onnx.checker.check_model(path)
 
 
