@@ -10,44 +10,35 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
-from tritonclient.grpc import model_config_pb2
 
 from export.one_peace.audio_adapter import SAMPLE_RATE_HZ
 from export.one_peace.config import ModelConfig
 from export.one_peace.image_adapter import MEAN, STD
+from export.triton.config import native_config, write_native
 from service.repository import (
     CARD_FILE,
-    CONFIG_FILE,
     CONTRACTS,
     EMBEDDING_MODELS,
     LABELS_FILE,
     LOGITS,
     MODEL_FILE,
-    NUM_SAMPLES,
     PIXELS,
     TOKENIZER_FILE,
     TOKENS,
     WAVEFORM,
     Activation,
     ModelCard,
+    ModelFolder,
     Precision,
     RepositoryError,
-    write_config,
 )
 
 MAX_SINGLE_FILE_BYTES = 2_000_000_000  # a protobuf message ends at 2 GiB
 WEIGHTS_FILE = "model.onnx.data"
-MAX_QUEUE_DELAY_US = 500
 MIN_AUDIO_S = 1.0
-TOKEN_BUCKETS = (8, 16, 24, 32, 48)
-AUDIO_BUCKETS_S = (1, 2, 4, 6, 8, 10)
-MAX_BATCH_SIZES = {"text": 64, "audio": 16, "audio_labels": 16}
-DEFAULT_MAX_BATCH_SIZE = 8  # pictures; docs/export.md tells why not more
 SIZE_FIELDS = ("embedding_dim", "logit_scale", "image_size", "max_tokens", "num_labels", "activation")
 SOUND_FIELDS = ("sample_rate_hz", "min_audio_s", "max_audio_s")
-MAX_BATCH_AUDIO_S = 16  # seconds of sound in one call, some 800 tokens
 ACTIVATIONS: dict[str, Activation] = {
     "audio_labels": "softmax",
     "vqa": "sigmoid",
@@ -89,8 +80,7 @@ def write_model(folder: Path, graph: ir.Model, source: Source) -> None:
         **sizes,
     )
     (folder / CARD_FILE).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    write_config(triton_config(card), folder / CONFIG_FILE)
-    _write_warmup(folder, card)
+    write_native(ModelFolder(name, folder, card, native_config(card), source.labels))
 
 
 def save_graph(graph: ir.Model, path: Path) -> None:
@@ -147,66 +137,3 @@ def card_sizes(name: str, source: Source) -> dict[str, Any]:
         activation = "sigmoid" if multi_label else ACTIVATIONS[name]
         sizes |= {"num_labels": config.head.num_classes, "activation": activation}
     return sizes
-
-
-def triton_config(card: ModelCard) -> Any:
-    """The `ModelConfig` message of a model: tensors, batching, warm-up and our batcher's bounds."""
-    contract = CONTRACTS[card.model]
-    message = model_config_pb2.ModelConfig(
-        name=card.model,
-        platform="onnxruntime_onnx",
-        backend="onnxruntime",
-        max_batch_size=MAX_BATCH_SIZES.get(card.model, DEFAULT_MAX_BATCH_SIZE),
-    )
-    for tensor in contract.inputs:
-        message.input.add(name=tensor.name, data_type=f"TYPE_{tensor.data_type}", dims=card.dims(tensor))
-    output = contract.output
-    message.output.add(name=output.name, data_type=f"TYPE_{output.data_type}", dims=card.dims(output))
-    message.dynamic_batching.max_queue_delay_microseconds = MAX_QUEUE_DELAY_US
-    message.instance_group.add(count=1)
-    message.parameters["fingerprint"].string_value = card.fingerprint
-    if buckets := length_buckets(card):
-        message.parameters["length_buckets"].string_value = ",".join(map(str, buckets))
-    if WAVEFORM in contract.inputs:
-        message.parameters["max_batch_positions"].string_value = str(MAX_BATCH_AUDIO_S * SAMPLE_RATE_HZ)
-    for rows in (1, message.max_batch_size):
-        _add_warmup(message, rows, card)
-    return message
-
-
-def length_buckets(card: ModelCard) -> tuple[int, ...]:
-    """Upper bounds of the groups by length: samples where there is sound, else token ids; none for images."""
-    if card.max_audio_s is not None and card.sample_rate_hz is not None:
-        seconds = [*(bound for bound in AUDIO_BUCKETS_S if bound < card.max_audio_s), card.max_audio_s]
-        return tuple(int(bound * card.sample_rate_hz) for bound in seconds)
-    if card.max_tokens is not None:
-        return (*(bound for bound in TOKEN_BUCKETS if bound < card.max_tokens), card.max_tokens)
-    return ()
-
-
-def _add_warmup(message: Any, rows: int, card: ModelCard) -> None:
-    warmup = message.model_warmup.add(name=f"rows_{rows}", batch_size=rows)
-    lengths = {"tokens": min(TOKEN_BUCKETS[1], card.max_tokens or 0), "waveform": _warmup_samples(card)}
-    for tensor in CONTRACTS[card.model].inputs:
-        dims = [lengths.get(tensor.name, 0) if dim == -1 else dim for dim in card.dims(tensor)]
-        entry = warmup.inputs[tensor.name]
-        entry.data_type = getattr(model_config_pb2, f"TYPE_{tensor.data_type}")
-        entry.dims.extend(dims)
-        if tensor == TOKENS:
-            entry.zero_data = True  # id 0 is a word, not padding
-        elif tensor == NUM_SAMPLES:
-            entry.input_data_file = NUM_SAMPLES.name
-        else:
-            entry.random_data = True
-
-
-def _warmup_samples(card: ModelCard) -> int:
-    return int((card.sample_rate_hz or 0) * (card.max_audio_s or 0) / 3)
-
-
-def _write_warmup(folder: Path, card: ModelCard) -> None:
-    """Triton reads a warm-up input that is neither zero nor random from `warmup/`."""
-    if NUM_SAMPLES in CONTRACTS[card.model].inputs:
-        (folder / "warmup").mkdir()
-        samples = np.array([_warmup_samples(card)], dtype="<i8")
-        (folder / "warmup" / NUM_SAMPLES.name).write_bytes(samples.tobytes())

@@ -7,19 +7,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import onnx_ir as ir
 import torch
 from tqdm import tqdm
 
+from export.agreement import Verdict
 from export.artifact import Source, file_sha256, write_model
 from export.one_peace.checkpoint import Checkpoint, load_checkpoint
 from export.one_peace.config import HEAD_MODALITIES
 from export.one_peace.model import ClassifyModel, EmbeddingModel
 from export.onnx_modules import prepare_for_tracing
-from export.precision import quantize_weights, store_bfloat16
+from export.precision import quantize_weights, store_narrow
 from export.publication import publish, staging_folder
+from export.tensorrt.eligibility import refuse_int8
 from export.tokenizer import build_tokenizer
 from export.tracing import trace
-from export.verifier import Verdict, verify_model
+from export.triton.options import TargetOptions
+from export.triton.variant import Report, retarget, say_nothing, uses_tensorrt
+from export.verifier import verify_model
 from service.repository import CONTRACTS, TOKENS, Precision
 
 EMBEDDINGS = "checkpoint"  # the role of the file that holds `text`, `image` and `audio`
@@ -45,7 +50,8 @@ class VerificationFailed(ExportError):
 class ExportRequest:
     """What to export: a checkpoint's path for each role, and files with the names of classes.
 
-    `multi_label`: the audio labels don't exclude each other, so each gets a sigmoid.
+    `multi_label`: the audio labels don't exclude each other, so each gets a sigmoid. `target`: what Triton shall run
+    the models with; None: the native repository.
     """
 
     bpe_dir: Path
@@ -55,6 +61,7 @@ class ExportRequest:
     precision: Precision = "fp32"
     verify: bool = True
     multi_label: bool = False
+    target: TargetOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,10 @@ class _Job:
     source: Source
 
 
-def export_repository(request: ExportRequest) -> list[Verdict]:
+def export_repository(request: ExportRequest, report: Report = say_nothing) -> list[Verdict]:
     """Write every asked-for model, all or none of them, and return how far each is from PyTorch.
+
+    `report` is told what Triton runs each model with, where a target is asked for.
 
     Raises:
         CheckpointError: a checkpoint can't be read.
@@ -74,24 +83,21 @@ def export_repository(request: ExportRequest) -> list[Verdict]:
         TokenizerError: the vocabulary can't be read.
         UnusableModel: ONNX Runtime refuses a model.
         OSError: the folder can't be written.
+        UnsupportedModel, PlansMissing, PlanError: as `export.triton.variant.write_variant`.
     """
+    if request.target is not None and uses_tensorrt(request.target):
+        refuse_int8("--precision int8", request.precision)
     jobs = list(_plan(request))
     request.out_dir.mkdir(parents=True, exist_ok=True)
     verdicts = []
     with staging_folder(request.out_dir) as staging, tqdm(disable=None, total=3 * len(jobs), unit="step") as progress:
         for job in jobs:
             progress.set_description(f"{job.name}: tracing")
-            model = build_model(job.name, job.checkpoint, _dtype(request.precision))
-            prepare_for_tracing(model, fold_gains=request.precision in ("fp32", "int8"))
-            graph = trace(job.name, model)
+            graph = build_graph(job.name, job.checkpoint, request.precision)
             progress.update()
             progress.set_description(f"{job.name}: writing")
-            if request.precision == "int8":
-                quantize_weights(graph)
-            elif request.precision == "bf16":
-                store_bfloat16(graph)
             write_model(staging / job.name, graph, job.source)
-            del model, graph
+            del graph
             progress.update()
             if request.verify:
                 progress.set_description(f"{job.name}: verifying")
@@ -99,7 +105,10 @@ def export_repository(request: ExportRequest) -> list[Verdict]:
             progress.update()
         if any(not verdict.passed for verdict in verdicts):
             raise VerificationFailed("\n".join(verdict.line() for verdict in verdicts))
-        publish(staging, request.out_dir, [job.name for job in jobs])
+        names = [job.name for job in jobs]
+        if request.target is not None:
+            retarget(staging, names, request.target, report)
+        publish(staging, request.out_dir, names)
     return verdicts
 
 
@@ -144,6 +153,18 @@ def build_model(
     return checkpoint.embedding_model(
         [modality for modality in checkpoint.config.modalities if modality == name], dtype
     )
+
+
+def build_graph(name: str, checkpoint: Checkpoint, precision: Precision) -> ir.Model:
+    """Trace the contract's model `name` and store its weights in a precision."""
+    model = build_model(name, checkpoint, _dtype(precision))
+    prepare_for_tracing(model, fold_gains=precision in ("fp32", "int8"))
+    graph = trace(name, model)
+    if precision == "int8":
+        quantize_weights(graph)
+    elif precision == "bf16":
+        store_narrow(graph, ir.DataType.BFLOAT16)
+    return graph
 
 
 def read_labels(path: Path, count: int) -> tuple[str, ...]:

@@ -31,12 +31,12 @@ def quantize_weights(model: ir.Model) -> None:
     model.graph.opset_imports.setdefault("com.microsoft", 1)
 
 
-def store_bfloat16(model: ir.Model) -> None:
-    """Store every large float32 weight as bfloat16 and widen it before use, in place."""
+def store_narrow(model: ir.Model, dtype: ir.DataType) -> None:
+    """Store every large float32 weight as bfloat16 or float16 and widen it before use, in place."""
     for weight in list(model.graph.initializers.values()):
         tensor = weight.const_value
         if tensor is not None and tensor.dtype == ir.DataType.FLOAT and tensor.size >= MIN_ELEMENTS:
-            _narrow(model, weight, ir.DataType.BFLOAT16)
+            _narrow(model, weight, dtype)
 
 
 def quantize_blocks(matrix: NDArray[np.float32], block: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

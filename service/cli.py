@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train or fine-tune a model (needs PyTorch)")
     training_cli.add_train_arguments(train)
     train.set_defaults(run=training_cli.run_train)
-    export = commands.add_parser("export", help="write a model repository from checkpoints (needs PyTorch)")
+    export = commands.add_parser(
+        "export", help="write a model repository, from checkpoints (needs PyTorch) or for Triton"
+    )
     export_cli.add_export_arguments(export)
     export.set_defaults(run=export_cli.run_export)
     verify = commands.add_parser("verify", help="hold a model repository against PyTorch (needs PyTorch)")

@@ -1,15 +1,18 @@
-"""One export of each kind, made once and read by many tests."""
+"""One export of each kind, made once and read by many tests; TensorRT's stand-in."""
 
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
 from export.exporter import ExportRequest, export_repository
 from export.one_peace.random_checkpoint import random_config, write_random_checkpoint
+from export.tensorrt import plan_shop
 from tests.export.exported import write_bytes_vocabulary
 from tests.export.random_models import CLASSIFY_CONFIGS, quick
+from tests.export.tensorrt import stand_in
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +42,18 @@ def repository(workshop):
     verdicts = export_repository(request)
     assert [verdict.model for verdict in verdicts if not verdict.passed] == []
     return workshop / "repository"
+
+
+@pytest.fixture
+def tensorrt(monkeypatch):
+    """TensorRT and a GPU, as far as the export can tell."""
+    monkeypatch.setitem(sys.modules, "tensorrt", stand_in)
+    monkeypatch.setattr(plan_shop, "Device", stand_in.Device)
+    monkeypatch.setattr(stand_in.Builder, "configs", [])
+    return stand_in
+
+
+@pytest.fixture
+def no_tensorrt(monkeypatch):
+    """A machine without the package, whatever is installed here."""
+    monkeypatch.setitem(sys.modules, "tensorrt", None)

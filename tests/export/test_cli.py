@@ -119,3 +119,22 @@ def test_an_export_that_fails_or_is_interrupted_leaves_nothing(
     assert call_export(workshop, tmp_path / "out", "--checkpoint", image_checkpoint) == code
     assert list((tmp_path / "out").iterdir()) == []
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_checkpoints_become_a_repository_for_triton_in_one_step(workshop, image_checkpoint, tmp_path, capsys):
+    flags = ("--checkpoint", image_checkpoint, "--target", "triton-onnx", "--accelerator", "tensorrt")
+    assert call_export(workshop, tmp_path / "out", *flags, "--precision", "fp16") == 0
+    assert "image: ONNX Runtime on tensorrt" in capsys.readouterr().out
+    model = read_repository(tmp_path / "out")["image"]
+    (accelerator,) = model.config.optimization.execution_accelerators.gpu_execution_accelerator
+    assert accelerator.parameters["precision_mode"] == "FP16"
+    assert accelerator.parameters["trt_layer_norm_fp32_fallback"] == "1"
+    assert (model.path / "1" / "standard.onnx").is_file()
+    assert call_verify(tmp_path / "out", "--checkpoint", image_checkpoint) == 0
+
+
+def test_int8_for_tensorrt_is_refused_before_the_export(workshop, image_checkpoint, tmp_path, capsys):
+    flags = ("--checkpoint", image_checkpoint, "--target", "triton-tensorrt", "--precision", "int8")
+    assert call_export(workshop, tmp_path / "out", *flags) == 1
+    assert "--precision int8: int8 weights" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,1 @@
+"""Plans for NVIDIA TensorRT, built from the graphs of a model repository."""
