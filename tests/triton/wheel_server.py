@@ -76,15 +76,19 @@ class WheelServer:
         return InferenceServerClient(self.url)
 
     def send(self, number: signal.Signals) -> None:
-        """A signal to the server and the stubs of its models."""
+        """A signal to the server alone.
+
+        Its Python backend does not survive it when the stubs are stopped, too: the locks in their shared memory then
+        end the server (`boost::interprocess::lock_exception`, seen on 2.51).
+        """
         assert self.process is not None
-        os.killpg(self.process.pid, number)
+        self.process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL; the shared memory that the server can then no longer remove is removed here."""
         assert self.process is not None
         regions = {Path(line.split()[-1]) for line in self._maps() if "/dev/shm/triton_" in line}
-        self.send(signal.SIGKILL)
+        os.killpg(self.process.pid, signal.SIGKILL)  # and the stubs of its models
         self.process.wait()
         for region in regions:
             region.unlink(missing_ok=True)
