@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from export.triton.wheel import link_backends, server_command, server_environment
 
@@ -40,27 +41,12 @@ def server(repository: Path, core: int, *flags: str) -> Iterator[int]:
 
 
 @contextmanager
-def triton(repository: Path, folder: Path, core: int) -> Iterator[int]:
-    """The wheel's Triton on one core, its variant of the repository in `folder`; gives its gRPC port."""
-    grpc, http, metrics = free_ports(3)
-    command = [sys.executable, "-m", "export.triton", "--model-repository", str(repository), "--folder", str(folder)]
-    ports = [f"--grpc-port={grpc}", f"--http-port={http}", f"--metrics-port={metrics}"]
-    process = pinned([*command, *ports, "--threads=1", "--log-info=false"], core)
-    try:
-        _wait(process, f"http://127.0.0.1:{http}/v2/health/ready")
-        yield grpc
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-@contextmanager
-def serve_folder(repository: Path, folder: Path) -> Iterator[int]:
-    """The wheel's Triton on a repository for its Python backend as it is; gives its gRPC port."""
+def triton(repository: Path, folder: Path, cores: set[int]) -> Iterator[int]:
+    """The wheel's Triton on a repository for its Python backend; gives its gRPC port. `folder` is for its links."""
     grpc, http, metrics = free_ports(3)
     ports = {"grpc_port": grpc, "http_port": http, "metrics_port": metrics}
     command = [*server_command(repository, link_backends(folder), **ports), "--log-info=false"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=server_environment())
+    process = subprocess.Popen(command, env=server_environment(), preexec_fn=lambda: os.sched_setaffinity(0, cores))
     try:
         _wait(process, f"http://127.0.0.1:{http}/v2/health/ready")
         yield grpc
@@ -78,7 +64,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def _wait(process: subprocess.Popen[str], url: str) -> None:
+def _wait(process: subprocess.Popen[Any], url: str) -> None:
     end = time.monotonic() + START_S
     while time.monotonic() < end:
         if process.poll() is not None:

@@ -5,6 +5,7 @@ The model only sums what it gets, so that a call's time is the time of its trans
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import time
@@ -16,7 +17,7 @@ import numpy as np
 from tritonclient.grpc import InferenceServerClient, InferInput, model_config_pb2
 from tritonclient.utils import shared_memory
 
-from bench.processes import serve_folder
+from bench.processes import triton
 from service.repository import write_config
 
 CALLS = 200
@@ -38,7 +39,7 @@ def main() -> None:
     print(f"milliseconds of a call, medians of {CALLS}\n\n{'':28}{'bytes':>10}{'gRPC':>8}{'shared':>8}{'ratio':>8}")
     with (
         tempfile.TemporaryDirectory() as folder,
-        serve_folder(_repository(Path(folder)), Path(folder)) as port,
+        triton(_repository(Path(folder)), Path(folder), os.sched_getaffinity(0)) as port,
         InferenceServerClient(f"127.0.0.1:{port}") as client,
     ):
         for title, count in SIZES.items():

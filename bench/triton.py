@@ -23,6 +23,7 @@ from tritonclient.grpc import InferenceServerClient
 from bench.load import run_load
 from bench.processes import server, triton
 from bench.samples import Sample, make_samples
+from export.triton.python_variant import write_python_variant
 
 CONNECTIONS = (1, 64)
 WORDS = (1, 3, 6, 10, 14, 20, 28, 40, 60)
@@ -49,10 +50,13 @@ def main() -> None:
     if len(cores) < 2:
         sys.exit("needs two cores: one for the servers, one for the load")
     os.sched_setaffinity(0, {cores[1]})
-    with tempfile.TemporaryDirectory() as folder, triton(options.repository, Path(folder), cores[0]) as port:
-        flags = ("--engine=triton", f"--triton-url=127.0.0.1:{port}")
-        print_rates(options, cores[0], flags)
-        print_batches(options, cores[0], flags, port)
+    with tempfile.TemporaryDirectory() as folder:
+        variant = Path(folder) / "repository"
+        write_python_variant(options.repository, variant, threads=1)
+        with triton(variant, Path(folder), {cores[0]}) as port:
+            flags = ("--engine=triton", f"--triton-url=127.0.0.1:{port}")
+            print_rates(options, cores[0], flags)
+            print_batches(options, cores[0], flags, port)
 
 
 def print_rates(options: argparse.Namespace, core: int, flags: Sequence[str]) -> None:

@@ -15,14 +15,13 @@ class BreakerState(Enum):
 
 
 class Breaker:
-    """Opens after failures in a row, or when a probe fails; only a probe that succeeds closes it again.
+    """Opens when a server is lost or a probe fails; only a probe that succeeds closes it again.
 
     It starts open, because nothing is known of a server yet. `on_change` is told the old and the new state.
     """
 
-    def __init__(self, *, failures_to_open: int, on_change: Callable[[BreakerState, BreakerState], None]) -> None:
-        self._failures_to_open, self._on_change = failures_to_open, on_change
-        self._failures = 0
+    def __init__(self, *, on_change: Callable[[BreakerState, BreakerState], None]) -> None:
+        self._on_change = on_change
         self.state = BreakerState.OPEN
 
     @property
@@ -30,15 +29,9 @@ class Breaker:
         """Whether calls pass."""
         return self.state is BreakerState.CLOSED
 
-    def call_succeeded(self) -> None:
-        """A call was answered: failures no longer follow each other."""
-        self._failures = 0
-
-    def call_failed(self) -> None:
-        """A call failed for a reason that lies with the server."""
-        self._failures += 1
-        if self._failures >= self._failures_to_open:
-            self._become(BreakerState.OPEN)
+    def open(self) -> None:
+        """No call passes from now on."""
+        self._become(BreakerState.OPEN)
 
     def probe_started(self) -> None:
         """An open breaker is half open while a probe is under way."""
@@ -47,7 +40,6 @@ class Breaker:
 
     def probe_ended(self, *, well: bool) -> None:
         """The probe's verdict counts whatever the state is."""
-        self._failures = 0
         self._become(BreakerState.CLOSED if well else BreakerState.OPEN)
 
     def _become(self, state: BreakerState) -> None:

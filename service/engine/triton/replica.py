@@ -20,10 +20,8 @@ from service.repository import ModelFolder
 
 logger = logging.getLogger(__name__)
 
-FAILURES_TO_OPEN = 3
-"""Timeouts in a row that open the breaker; a lost connection or a missing model opens it at once."""
 FAILURES_TO_DOUBT = 3
-"""Failed batches in a row after which a canary is sent: rows may be to blame, or the server."""
+"""Failed or late batches in a row after which a canary is sent: rows or load may be to blame, or the server."""
 BUSY_LOOK_S = 1.0
 IDLE_LOOK_S = 5.0
 """Seconds without an answered call, with and without calls under way, after which a canary is sent."""
@@ -60,7 +58,7 @@ class Replica:
 
     def __init__(self, model: ModelFolder, channel: Channel, options: ReplicaOptions) -> None:
         self.model, self.channel, self._options = model, channel, options
-        self.breaker = Breaker(failures_to_open=FAILURES_TO_OPEN, on_change=self._breaker_changed)
+        self.breaker = Breaker(on_change=self._breaker_changed)
         self.mismatch: str | None = None
         options.observer.breaker_changed(channel.address, model.name, self.breaker.state)
         self._calls: set[asyncio.Task[Array]] = set()
@@ -144,7 +142,7 @@ class Replica:
 
     def connection_lost(self) -> None:
         """The server may come back as another one: no new call passes until it has been looked at."""
-        self.breaker.probe_ended(well=False)
+        self.breaker.open()
         self._doubt.set()
 
     def retire(self) -> None:
@@ -154,14 +152,11 @@ class Replica:
     def _call_succeeded(self) -> None:
         self._failed_batches = 0
         self._answered_s = asyncio.get_running_loop().time()
-        self.breaker.call_succeeded()
 
     def _call_failed(self, error: ServiceError) -> None:
         if isinstance(error, EngineUnavailable):
             self.connection_lost()
-        elif isinstance(error, DeadlineExceeded):
-            self.breaker.call_failed()
-        elif isinstance(error, EngineFailure):
+        elif isinstance(error, DeadlineExceeded | EngineFailure):
             self._failed_batches += 1
             if self._failed_batches >= FAILURES_TO_DOUBT:
                 self._doubt.set()

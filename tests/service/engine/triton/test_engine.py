@@ -217,6 +217,18 @@ async def test_rows_that_always_fail_don_t_make_the_server_sick(
             assert engine.ready()
 
 
+async def test_deadlines_missed_under_load_don_t_make_the_server_sick(
+    models: dict[str, ModelFolder], fake: FakeTriton
+) -> None:
+    fake.delay_s = 0.3  # canaries are answered at once
+    async with serving(fake) as port, engine_for(models, port) as (engine, _):
+        calls = [engine.infer("text", rows(4, within_s=0.05)) for _ in range(12)]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(result) for result in results} == {DeadlineExceeded}
+        assert engine.ready()
+        assert (await engine.infer("text", rows(4)))[0, 0] == 7
+
+
 async def test_another_fingerprint_is_refused_at_the_start_and_names_both(
     models: dict[str, ModelFolder], fake: FakeTriton
 ) -> None:
