@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from service import __version__
 from service.batching.batcher import BatchReport
 from service.context import Stages
-from service.engine.triton.breaker import BreakerState
+from service.engine.observer import BreakerState
 
 DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -56,6 +56,15 @@ class Metrics:
         )
         self.padding = Counter("onepeace_padding_positions", "The padding among them", ["model"], registry=own)
         self.queue_depth = Gauge("onepeace_queue_depth", "Rows that wait for an engine slot", ["model"], registry=own)
+        self._add_engine_series()
+        self.ready = Gauge("onepeace_ready", "1 while /health/ready answers 200", registry=own)
+        build = Gauge("onepeace_build_info", "The running version", ["version"], registry=own)
+        build.labels(__version__).set(1)
+        self._stage_series = {stage: self.stages.labels(stage) for stage, _ in Stages().items()}
+
+    def _add_engine_series(self) -> None:
+        """What only a remote engine reports."""
+        own = self.registry
         self.engine_calls = Counter(
             "onepeace_engine_calls", "Attempts at a remote engine", ["model", "outcome"], registry=own
         )
@@ -75,10 +84,6 @@ class Metrics:
             ["address", "model"],
             registry=own,
         )
-        self.ready = Gauge("onepeace_ready", "1 while /health/ready answers 200", registry=own)
-        build = Gauge("onepeace_build_info", "The running version", ["version"], registry=own)
-        build.labels(__version__).set(1)
-        self._stage_series = {stage: self.stages.labels(stage) for stage, _ in Stages().items()}
 
     def request_ended(self, endpoint: str, status: int, duration_s: float, stages: Stages) -> None:
         """One request was answered."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from service.batching.row_queue import BULK_HANDICAP_S, Priority, Row, RowQueue, RowResult
 from service.engine.protocol import Array, Batch, Engine, RowInputs
-from service.errors import EngineFailure, QueueFull
+from service.errors import DeadlineExceeded, EngineFailure, QueueFull
 from service.repository import ModelFolder
 
 logger = logging.getLogger(__name__)
@@ -151,13 +151,15 @@ class Batcher:
                     await self._run_alone(row)
         except Exception as error:
             _fail(rows, error)
+        finally:  # whatever ended the task, nobody may wait for it
+            _fail(rows, EngineFailure(f"the model '{self._policy.model}' gave no answer"))
 
     async def _run_alone(self, row: Row) -> None:
         if row.future.done():
             return
         try:
             await self._infer([row])
-        except EngineFailure as error:
+        except (EngineFailure, DeadlineExceeded, QueueFull) as error:  # this row's own; an engine that is away is not
             _fail([row], error)
 
     async def _infer(self, rows: list[Row]) -> None:

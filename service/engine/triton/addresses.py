@@ -6,15 +6,18 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Sequence
 
 from service.settings import ENV_PREFIX, SettingsError
 
 logger = logging.getLogger(__name__)
-_URL = re.compile(r"(?:grpc://)?(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
+Place = tuple[str, int]
+"""A host's name or address, and a port."""
+_URL = re.compile(
+    r"(?:grpc://)?(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?)):(?P<port>[0-9]{1,5})"
+)
 
 
-def parse_urls(text: str) -> tuple[tuple[str, int], ...]:
+def parse_urls(text: str) -> tuple[Place, ...]:
     """Read `host:port` or `grpc://host:port`, several with commas between.
 
     Raises:
@@ -32,18 +35,15 @@ def parse_urls(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(places)
 
 
-async def resolve(places: Sequence[tuple[str, int]]) -> set[str] | None:
-    """All addresses of all places, as `1.2.3.4:8001` or `[::1]:8001`; None when a name could not be looked up."""
-    loop = asyncio.get_running_loop()
-    found: set[str] = set()
-    for host, port in places:
-        try:
-            answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            logger.warning("Triton's name '%s' can't be looked up: %s", host, error)
-            return None
-        found |= {_join(str(address[0]), port) for *_, address in answers}
-    return found
+async def resolve(place: Place) -> set[str] | None:
+    """All addresses of one place, as `1.2.3.4:8001` or `[::1]:8001`; None when the name can't be looked up."""
+    host, port = place
+    try:
+        answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        logger.warning("Triton's name '%s' can't be looked up: %s", host, error)
+        return None
+    return {_join(str(address[0]), port) for *_, address in answers}
 
 
 def _join(address: str, port: int) -> str:

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 
-
-class BreakerState(Enum):
-    """`CLOSED`: calls pass. `OPEN`: none does. `HALF_OPEN`: a probe is under way, calls still don't pass."""
-
-    CLOSED = 0
-    HALF_OPEN = 1
-    OPEN = 2
+from service.engine.observer import BreakerState
 
 
 class Breaker:

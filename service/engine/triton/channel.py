@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import numpy as np
 from grpc import ChannelConnectivity
-from grpc.aio import AioRpcError, insecure_channel
+from grpc.aio import AioRpcError, UsageError, insecure_channel
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from service.engine.protocol import Array, Batch
-from service.engine.triton.faults import translate
+from service.engine.triton.faults import is_unknown_region, translate
 from service.engine.triton.shared_memory import Region, SharedMemory, needed_bytes, place
 from service.engine.triton.verification import differences
-from service.errors import EngineFailure
+from service.errors import DeadlineExceeded, EngineFailure, EngineUnavailable
 from service.repository import CONTRACTS, ModelFolder
 
 INLINE_BYTES = 64 * 1024
@@ -48,8 +49,10 @@ class Channel:
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._shared = SharedMemory(self._stub) if shares_memory else None
 
-    async def infer(self, model: str, batch: Batch, timeout_s: float) -> Array:
-        """One attempt; float32 [B, …]. Cancelling it cancels the call on the server, too.
+    async def infer(self, model: str, batch: Batch, until_s: float) -> Array:
+        """One attempt, given up at the event loop's time `until_s`; float32 [B, …].
+
+        Cancelling it cancels the call on the server, too.
 
         Raises:
             EngineFailure, EngineUnavailable, QueueFull, DeadlineExceeded: see `faults.translate`.
@@ -57,13 +60,33 @@ class Channel:
         request, region = await self._request(model, batch)
         answer = None
         try:
-            answer = await self._stub.ModelInfer(request, timeout=timeout_s)
+            answer = await self._call(model, request, until_s)
         except AioRpcError as error:
-            raise translate(error, model) from error
+            if self._shared is None or region is None or not is_unknown_region(error):
+                raise translate(error, model) from error
+            self._shared.drop(region)
         finally:
             if self._shared is not None and region is not None:
                 self._shared.give_back(region, read=answer is not None)
+        if answer is None:
+            answer = await self._call_with_message(model, batch, until_s)
         return _output(model, answer, len(batch))
+
+    async def _call_with_message(self, model: str, batch: Batch, until_s: float) -> Any:
+        tensors = await asyncio.get_running_loop().run_in_executor(self._pool, batch.tensors)
+        try:
+            return await self._call(model, _message(model, tensors), until_s)
+        except AioRpcError as error:
+            raise translate(error, model) from error
+
+    async def _call(self, model: str, request: Any, until_s: float) -> Any:
+        timeout_s = until_s - asyncio.get_running_loop().time()
+        if timeout_s <= 0:
+            raise DeadlineExceeded(f"no answer of the model '{model}' within the deadline")
+        try:
+            return await self._stub.ModelInfer(request, timeout=timeout_s)
+        except UsageError as error:  # the channel was closed a moment ago
+            raise EngineUnavailable(f"the model '{model}' can't be reached") from error
 
     async def compare(self, model: ModelFolder, timeout_s: float) -> list[str]:
         """How the server's model differs from ours; empty when it does not.
@@ -82,10 +105,8 @@ class Channel:
 
     async def lost(self) -> None:
         """Return when an open connection is lost; at once when there is none."""
-        state = self._channel.get_state()
-        while state is ChannelConnectivity.READY:
-            await self._channel.wait_for_state_change(state)
-            state = self._channel.get_state()
+        if self._channel.get_state() is ChannelConnectivity.READY:
+            await self._channel.wait_for_state_change(ChannelConnectivity.READY)
 
     def connection_lost(self) -> None:
         """The server will know nothing of what it was told before."""
@@ -107,11 +128,13 @@ class Channel:
         if self._shared is None:
             return await loop.run_in_executor(self._pool, _message, model, tensors), None
         region = await self._shared.take(needed_bytes(tensors))
+        writing = loop.run_in_executor(self._pool, _message, model, tensors, region)
         try:
-            return await loop.run_in_executor(self._pool, _message, model, tensors, region), region
-        except BaseException:  # cancelled, while the thread may still be writing
+            return await asyncio.shield(writing), region
+        except BaseException:  # cancelled: the region is free when the thread has ended, and nobody else will read it
             if region is not None:
-                self._shared.give_back(region, read=False)
+                give_back = partial(self._shared.give_back, region, read=True)
+                writing.add_done_callback(lambda _: give_back())
             raise
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import math
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from service.engine.observer import EngineObserver
 from service.engine.protocol import Array, Batch
-from service.engine.triton.addresses import parse_urls, resolve
+from service.engine.triton.addresses import Place, parse_urls, resolve
 from service.engine.triton.channel import Channel
-from service.engine.triton.replica import EngineObserver, Replica, ReplicaOptions
+from service.engine.triton.replica import Replica, ReplicaOptions
 from service.engine.triton.retry_budget import RetryBudget
-from service.errors import DeadlineExceeded, EngineUnavailable
+from service.errors import EngineUnavailable
 from service.repository import ModelFolder, RepositoryError
 from service.settings import Settings
 
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 RESOLVE_S = 5.0
 """Seconds between two looks at the names' addresses."""
+RESOLVE_SOON_S = 0.5
+"""The same while a model has no server that is well: it may have come back under another address."""
 LEAST_RETRY_S = 0.005
 """With less time than this left, a second attempt is not worth its work."""
 
@@ -41,7 +43,9 @@ class TritonEngine:
     def __init__(self, models: dict[str, ModelFolder], settings: Settings, observer: EngineObserver) -> None:
         self._models, self._settings, self._observer = models, settings, observer
         self._places = parse_urls(settings.triton_url)
+        self._addresses: dict[Place, set[str]] = {}
         self._servers: dict[str, _Server] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._budget = RetryBudget()
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="triton")
         self._turn = itertools.count()
@@ -84,19 +88,20 @@ class TritonEngine:
         if first is None:
             raise EngineUnavailable(f"no server answers for the model '{model}'")
         try:
-            return await first.infer(batch, self._left_s(batch))
+            return await first.infer(batch, self._until_s(batch))
         except EngineUnavailable:
             second = self._choose(model)
-            if second is None or self._left_s(batch) < LEAST_RETRY_S or not self._budget.take():
+            left_s = self._until_s(batch) - asyncio.get_running_loop().time()
+            if second is None or left_s < LEAST_RETRY_S or not self._budget.take():
                 raise
         self._observer.call_retried(model)
-        return await second.infer(batch, self._left_s(batch))
+        return await second.infer(batch, self._until_s(batch))
 
     async def close(self) -> None:
         """Close all connections."""
         if self._following is not None:
             await _end([self._following])
-        await asyncio.gather(*(server.close() for server in self._servers.values()))
+        await asyncio.gather(*(server.close(0.0) for server in self._servers.values()), *self._leaving)
         self._servers.clear()
         self._pool.shutdown(wait=False)
 
@@ -111,32 +116,36 @@ class TritonEngine:
         turned = (choices[(start + place) % len(choices)] for place in range(len(choices)))
         return min(turned, key=lambda replica: replica.in_flight)
 
-    def _left_s(self, batch: Batch) -> float:
-        if math.isinf(batch.deadline_s):
-            return self._settings.deadline_ms / 1000
-        left_s = batch.deadline_s - asyncio.get_running_loop().time()
-        if left_s <= 0:
-            raise DeadlineExceeded(f"no answer within {self._settings.deadline_ms} ms")
-        return left_s
+    def _until_s(self, batch: Batch) -> float:
+        """The event loop's time at which an attempt is given up; no call is without one."""
+        latest_s = asyncio.get_running_loop().time() + self._settings.deadline_ms / 1000
+        return min(batch.deadline_s, latest_s)
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(RESOLVE_S)
-            known = set(self._servers)
-            await self._follow_once()
-            for address in self._servers.keys() - known:
-                self._servers[address].watch()
+            await asyncio.sleep(RESOLVE_S if self.ready() else RESOLVE_SOON_S)
+            try:
+                known = set(self._servers)
+                await self._follow_once()
+                for address in self._servers.keys() - known:
+                    self._servers[address].watch()
+            except Exception:  # else servers that come later would never be found
+                logger.exception("could not follow Triton's addresses")
 
     async def _follow_once(self) -> None:
         """Take up new addresses and let go of those that the names no longer give."""
-        addresses = await resolve(self._places)
-        if addresses is None:  # better the servers of the last look than none
-            return
-        for address in addresses - self._servers.keys():
+        for place in self._places:
+            addresses = await resolve(place)
+            if addresses is not None:  # better the servers of the last look than none
+                self._addresses[place] = addresses
+        wanted = set().union(*self._addresses.values())
+        for address in wanted - self._servers.keys():
             options = ReplicaOptions(self._settings.triton_probe_timeout_ms / 1000, self._observer)
             self._servers[address] = _Server(self._channel(address), self._models, options)
-        for address in self._servers.keys() - addresses:
-            await self._servers.pop(address).close()
+        for address in self._servers.keys() - wanted:
+            leaving = asyncio.create_task(self._servers.pop(address).close(self._settings.deadline_ms / 1000))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
 
     def _channel(self, address: str) -> Channel:
         return Channel(address, self._pool, shares_memory=self._settings.triton_shared_memory)
@@ -155,9 +164,16 @@ class _Server:
         jobs: list[Coroutine[Any, Any, None]] = [replica.watch() for replica in self.replicas.values()]
         self._tasks = [asyncio.create_task(job) for job in (self._watch_connection(), *jobs)]
 
-    async def close(self) -> None:
-        """End all calls and close the connection."""
+    async def close(self, patience_s: float) -> None:
+        """Let calls under way end for some seconds, end the others as EngineUnavailable, close the connection."""
         await _end(self._tasks)
+        try:
+            async with asyncio.timeout(patience_s):
+                for replica in self.replicas.values():
+                    await replica.drain()
+        except TimeoutError:
+            for replica in self.replicas.values():
+                replica.cut_calls()
         await self.channel.close()
         for replica in self.replicas.values():
             replica.retire()

@@ -10,6 +10,7 @@ from service.errors import DeadlineExceeded, EngineFailure, EngineUnavailable, Q
 QUEUE_FULL_TEXT = "maximum queue size"
 TIMEOUT_TEXT = "timeout expired"
 """Triton gives UNAVAILABLE for both; only the text tells them apart (seen on 2.51)."""
+UNKNOWN_REGION_TEXT = "shared memory region"
 UNKNOWN_MODEL_TEXTS = ("unknown model", "is not ready", "is not found")
 
 _UNAVAILABLE = frozenset(
@@ -22,6 +23,19 @@ _UNAVAILABLE = frozenset(
         StatusCode.PERMISSION_DENIED,
     }
 )
+
+
+def is_unknown_region(error: AioRpcError) -> bool:
+    """Whether Triton does not know the shared memory that a call names."""
+    return UNKNOWN_REGION_TEXT in str(error.details() or "").lower()
+
+
+def reason(error: BaseException) -> str:
+    """What Triton said, for the log: callers are not told."""
+    cause = error.__cause__ if isinstance(error, ServiceError) else error
+    if isinstance(cause, AioRpcError):
+        return f"{cause.code().name}: {cause.details()}"
+    return str(error) or type(error).__name__
 
 
 def translate(error: AioRpcError, model: str) -> ServiceError:

@@ -36,14 +36,23 @@ ALIGNMENT = 64  # bytes, as vector instructions like it
 
 
 class Region:
-    """One block of shared memory; `name` is what Triton calls it."""
+    """One block of shared memory; `name` is what Triton calls it.
+
+    Raises (on creation):
+        OSError: there is no room.
+    """
 
     def __init__(self, size: int) -> None:
         self.name, self.size = f"onepeace-{os.getpid()}-{secrets.token_hex(8)}", size
         file = os.open(FOLDER / self.name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         try:
-            os.ftruncate(file, size)
+            os.posix_fallocate(
+                file, 0, size
+            )  # takes the memory now: a full folder is an error here, not a fatal signal
             self._memory = mmap.mmap(file, size)
+        except OSError:
+            self.unlink()
+            raise
         finally:
             os.close(file)
         self.rests_until_s = 0.0
@@ -53,10 +62,13 @@ class Region:
         target = np.ndarray(tensor.shape, tensor.dtype, self._memory, offset)
         np.copyto(target, tensor)
 
-    def remove(self) -> None:
-        """Give the memory back, once Triton has unmapped it, too."""
-        self._memory.close()
+    def unlink(self) -> None:
+        """Take the name away once Triton has opened it: so nothing is left behind, however this process ends."""
         (FOLDER / self.name).unlink(missing_ok=True)
+
+    def unmap(self) -> None:
+        """Let go of the memory. No thread may be writing any more."""
+        self._memory.close()
 
 
 class SharedMemory:
@@ -66,6 +78,7 @@ class SharedMemory:
         self._stub = stub
         self._free: deque[Region] = deque()
         self._all: set[Region] = set()
+        self._stale: list[tuple[str, float]] = []  # names that a surviving server still maps, and until when they rest
         self._works = True
 
     async def take(self, size: int) -> Region | None:
@@ -86,23 +99,26 @@ class SharedMemory:
             region.rests_until_s = 0.0 if read else time.monotonic() + REST_S
             self._free.append(region)
         else:
-            region.remove()
+            region.unmap()
+
+    def drop(self, region: Region) -> None:
+        """The server does not know this region any more; whoever holds it still gives it back."""
+        self._all.discard(region)
 
     def forget(self) -> None:
-        """The server has gone: it will know none of the regions when it is back."""
+        """The connection is lost: the server may have gone, and with it all that it knew; if not, it is told later."""
+        until_s = time.monotonic() + REST_S
+        self._stale += [(region.name, until_s) for region in self._all]
         for region in self._free:
-            region.remove()
+            region.unmap()
         self._free.clear()
         self._all.clear()
         self._works = True
 
     async def close(self) -> None:
         """Tell the server to unmap everything, and give the memory back."""
-        for region in self._free:
-            try:
-                request = service_pb2.SystemSharedMemoryUnregisterRequest(name=region.name)
-                await self._stub.SystemSharedMemoryUnregister(request, timeout=REGISTER_TIMEOUT_S)
-            except AioRpcError:
+        for name in [region.name for region in self._free]:
+            if not await self._unregister(name):
                 break  # the server is away, and with it what it had mapped
         self.forget()
 
@@ -118,15 +134,33 @@ class SharedMemory:
         try:
             await self._stub.SystemSharedMemoryRegister(request, timeout=REGISTER_TIMEOUT_S)
         except AioRpcError as error:
-            region.remove()
+            region.unmap()
             if error.code() not in (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED):
                 self._give_up(error.details())
             return None
         except BaseException:  # cancelled
-            region.remove()
+            region.unmap()
             raise
+        finally:
+            region.unlink()
         self._all.add(region)
+        await self._unregister_stale()
         return region
+
+    async def _unregister_stale(self) -> None:
+        now_s = time.monotonic()
+        due = [name for name, until_s in self._stale if until_s <= now_s]
+        self._stale = [(name, until_s) for name, until_s in self._stale if until_s > now_s]
+        for name in due:
+            await self._unregister(name)
+
+    async def _unregister(self, name: str) -> bool:
+        request = service_pb2.SystemSharedMemoryUnregisterRequest(name=name)
+        try:
+            await self._stub.SystemSharedMemoryUnregister(request, timeout=REGISTER_TIMEOUT_S)
+        except AioRpcError:
+            return False
+        return True
 
     def _give_up(self, reason: object) -> None:
         self._works = False

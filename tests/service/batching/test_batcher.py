@@ -13,7 +13,7 @@ from service.batching.batcher import Batcher, BatchPolicy, BatchReport
 from service.batching.row_queue import Priority, RowResult
 from service.engine.fake import FakeEngine
 from service.engine.protocol import Array, Batch, RowInputs
-from service.errors import EngineFailure, EngineUnavailable, QueueFull
+from service.errors import DeadlineExceeded, EngineFailure, EngineUnavailable, QueueFull
 
 
 class Ledger:
@@ -302,3 +302,34 @@ async def test_an_engine_that_is_away_is_no_reason_to_try_rows_one_by_one() -> N
     with pytest.raises(EngineUnavailable):
         await batcher.submit([row(1), row(2), row(3)], Priority.INTERACTIVE)
     assert engine.batches == [3]
+
+
+async def test_a_row_that_runs_out_of_time_alone_fails_no_neighbour() -> None:
+    class LateForOne(FakeEngine):
+        async def infer(self, model: str, batch: Batch) -> Array:
+            if len(batch) > 1:
+                raise EngineFailure("one of these is poison")
+            if batch.deadline_s < 10.0:
+                raise DeadlineExceeded("too late")
+            return await super().infer(model, batch)
+
+    engine = LateForOne(total)
+    batcher, _ = make(engine)
+    tasks = [
+        asyncio.create_task(batcher.submit([row(i, i)], Priority.INTERACTIVE, when))
+        for i, when in ((1, 5.0), (2, 30.0), (3, 30.0))
+    ]
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(results[0], DeadlineExceeded)
+    assert [values(result) for result in results[1:]] == [[4.0], [6.0]]
+
+
+async def test_nobody_waits_for_a_call_that_was_cancelled_from_outside() -> None:
+    class Cancelled(FakeEngine):
+        async def infer(self, model: str, batch: Batch) -> Array:
+            raise asyncio.CancelledError
+
+    batcher, _ = make(Cancelled(total))
+    async with asyncio.timeout(1):
+        (result,) = await batcher.submit([row(1)], Priority.INTERACTIVE)
+    assert isinstance(result, EngineFailure)

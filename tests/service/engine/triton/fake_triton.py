@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,7 +21,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
     Attributes:
         fail: (status, text) that every inference gets, canaries too unless `canaries_pass`.
         fingerprint: what it says of its models, instead of theirs.
-        delay_s: before each answer.
+        delay_s: before each answer, canaries' too.
+        one_by_one: a lock that lets only one inference run at a time, in the order in which they came; or None.
         attempts: rows of each inference that came in.
         cancelled: inferences that ended because the caller had gone.
         deadlines: seconds left to each, as the server saw it.
@@ -32,6 +34,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.canaries_pass = True
         self.fingerprint: str | None = None
         self.delay_s = 0.0
+        self.one_by_one: asyncio.Lock | None = None
         self.attempts: list[int] = []
         self.cancelled = 0
         self.deadlines: list[float] = []
@@ -61,7 +64,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             self.shapes.append(shape)
             self.deadlines.append(context.time_remaining())
         try:
-            if self.delay_s and not is_canary:
+            async with self.one_by_one or contextlib.nullcontext():
                 await asyncio.sleep(self.delay_s)
         except asyncio.CancelledError:
             self.cancelled += 1

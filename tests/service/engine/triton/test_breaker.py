@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from service.engine.triton.breaker import Breaker, BreakerState
+from service.engine.observer import BreakerState
+from service.engine.triton.breaker import Breaker
 
 
 def test_nothing_passes_before_the_first_probe() -> None:

@@ -12,14 +12,17 @@ import grpc
 import numpy as np
 import pytest
 
+from service.batching.batcher import Batcher, BatchPolicy
+from service.batching.row_queue import Priority, RowResult
+from service.engine.observer import BreakerState
 from service.engine.protocol import Batch
 from service.engine.triton import channel as channel_module
 from service.engine.triton import engine as engine_module
 from service.engine.triton import replica as replica_module
 from service.engine.triton import shared_memory
-from service.engine.triton.breaker import BreakerState
 from service.engine.triton.engine import TritonEngine
 from service.errors import DeadlineExceeded, EngineFailure, EngineUnavailable, QueueFull, ServiceError
+from service.metrics import Metrics
 from service.repository import ModelFolder, RepositoryError, read_repository
 from service.settings import Settings
 from tests.repository import REPOSITORY
@@ -88,6 +91,11 @@ async def ask_on(engine: TritonEngine, times: int) -> None:
         await asyncio.sleep(0.01)
 
 
+async def several(engine: TritonEngine, times: int) -> None:
+    for _ in range(times):
+        await engine.infer("text", rows(4))
+
+
 async def test_rows_get_their_own_answers(models: dict[str, ModelFolder], fake: FakeTriton) -> None:
     async with serving(fake) as port, engine_for(models, port) as (engine, ledger):
         assert engine.ready()
@@ -105,8 +113,8 @@ async def test_the_deadline_reaches_the_server(models: dict[str, ModelFolder], f
 
 
 async def test_a_late_answer_is_a_passed_deadline(models: dict[str, ModelFolder], fake: FakeTriton) -> None:
-    fake.delay_s = 1.0
     async with serving(fake) as port, engine_for(models, port) as (engine, _):
+        fake.delay_s = 1.0
         started = time.monotonic()
         with pytest.raises(DeadlineExceeded):
             await engine.infer("text", rows(4, within_s=0.1))
@@ -114,8 +122,8 @@ async def test_a_late_answer_is_a_passed_deadline(models: dict[str, ModelFolder]
 
 
 async def test_a_cancelled_call_ends_on_the_server(models: dict[str, ModelFolder], fake: FakeTriton) -> None:
-    fake.delay_s = 5.0
     async with serving(fake) as port, engine_for(models, port) as (engine, ledger):
+        fake.delay_s = 5.0
         call = asyncio.create_task(engine.infer("text", rows(4)))
         while not fake.attempts:
             await asyncio.sleep(0.01)
@@ -123,8 +131,8 @@ async def test_a_cancelled_call_ends_on_the_server(models: dict[str, ModelFolder
         async with asyncio.timeout(2):
             while not fake.cancelled:
                 await asyncio.sleep(0.01)
-        assert ledger.outcomes == ["cancelled"]
         assert engine.ready(), "a caller who leaves says nothing about the server"
+        assert ledger.outcomes == ["cancelled"]
 
 
 @pytest.mark.parametrize(
@@ -220,13 +228,37 @@ async def test_rows_that_always_fail_don_t_make_the_server_sick(
 async def test_deadlines_missed_under_load_don_t_make_the_server_sick(
     models: dict[str, ModelFolder], fake: FakeTriton
 ) -> None:
-    fake.delay_s = 0.3  # canaries are answered at once
     async with serving(fake) as port, engine_for(models, port) as (engine, _):
+        fake.delay_s = 0.15  # canaries have 0.3 s
         calls = [engine.infer("text", rows(4, within_s=0.05)) for _ in range(12)]
         results = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(result) for result in results} == {DeadlineExceeded}
         assert engine.ready()
         assert (await engine.infer("text", rows(4)))[0, 0] == 7
+
+
+async def test_a_canary_in_a_long_queue_doesn_t_make_the_server_sick(
+    models: dict[str, ModelFolder], fake: FakeTriton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica_module, "COMPARE_S", 0.2)  # so that canaries are due although calls are answered
+    monkeypatch.setattr(replica_module, "BUSY_LOOK_S", 0.1)
+    async with serving(fake) as port, engine_for(models, port) as (engine, ledger):
+        fake.delay_s, fake.one_by_one = 0.05, asyncio.Lock()  # 16 calls stand before a canary: 0.8 s, it has 0.3
+        await asyncio.gather(*(several(engine, 4) for _ in range(16)))
+        assert set(ledger.outcomes) == {"ok"}
+        assert engine.ready()
+
+
+async def test_a_server_that_stops_answering_is_found_sick_and_its_calls_are_cut(
+    models: dict[str, ModelFolder], fake: FakeTriton
+) -> None:
+    async with serving(fake) as port, engine_for(models, port) as (engine, _):
+        fake.delay_s = 60.0
+        started = time.monotonic()
+        with pytest.raises(EngineUnavailable):
+            await engine.infer("text", rows(4, within_s=30.0))
+        assert time.monotonic() - started < 3.0
+        assert not engine.ready()
 
 
 async def test_another_fingerprint_is_refused_at_the_start_and_names_both(
@@ -274,6 +306,88 @@ async def test_a_model_that_is_reloaded_as_another_gets_no_more_calls(
             await ask_on(engine, 200)  # busy all the time, so that no canary is due for silence
 
 
+async def test_a_call_on_a_server_that_the_name_loses_is_answered(
+    models: dict[str, ModelFolder], fake: FakeTriton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = FakeTriton(models)
+    async with serving(fake) as one, serving(other) as two:
+        answers = {f"127.0.0.1:{one}"}
+
+        async def resolve(place: object) -> set[str]:
+            return set(answers)
+
+        monkeypatch.setattr(engine_module, "resolve", resolve)
+        monkeypatch.setattr(engine_module, "RESOLVE_S", 0.05)
+        async with engine_for(models, one) as (engine, _):
+            fake.delay_s = 0.2
+            call = asyncio.create_task(engine.infer("text", rows(4)))
+            while not fake.attempts:
+                await asyncio.sleep(0.01)
+            answers.symmetric_difference_update({f"127.0.0.1:{one}", f"127.0.0.1:{two}"})
+            async with asyncio.timeout(2):
+                assert (await call)[0, 0] == 7
+                await ready(engine, True)
+                assert (await engine.infer("text", rows(5)))[0, 0] == 8
+            assert other.attempts
+
+
+async def test_calls_end_as_unavailable_when_the_connection_is_closed(
+    models: dict[str, ModelFolder], fake: FakeTriton
+) -> None:
+    async with serving(fake) as port:
+        context = engine_for(models, port)
+        engine, _ = await context.__aenter__()
+        fake.delay_s = 5.0
+        call = asyncio.create_task(engine.infer("text", rows(4)))
+        while not fake.attempts:
+            await asyncio.sleep(0.01)
+        await context.__aexit__(None, None, None)
+        async with asyncio.timeout(2):
+            with pytest.raises(EngineUnavailable):
+                await call
+
+
+async def test_a_name_that_is_unknown_leaves_the_other_servers_in_use(
+    models: dict[str, ModelFolder], fake: FakeTriton
+) -> None:
+    async with serving(fake) as port:
+        settings = Settings(engine="triton", triton_url=f"no-such-host.invalid:8001,127.0.0.1:{port}")
+        engine = TritonEngine(models, settings, Ledger())
+        await engine.start()
+        try:
+            assert (await engine.infer("text", rows(4)))[0, 0] == 7
+        finally:
+            await engine.close()
+
+
+async def test_the_log_says_what_triton_said_and_the_caller_doesn_t_hear_it(
+    models: dict[str, ModelFolder], fake: FakeTriton, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.fail, fake.canaries_pass = (grpc.StatusCode.INTERNAL, "CUDA error: out of memory"), False
+    async with serving(fake) as port, engine_for(models, port) as (engine, _):
+        await asyncio.sleep(0.5)
+        with pytest.raises(EngineUnavailable) as raised:
+            await engine.infer("text", rows(4))
+        assert "CUDA" not in str(raised.value)
+    assert caplog.text.count("INTERNAL: CUDA error: out of memory") == 1, "once, not at every probe"
+
+
+async def test_rerunning_rows_of_failed_batches_ends_when_the_server_is_sick(
+    models: dict[str, ModelFolder], fake: FakeTriton
+) -> None:
+    """200 rows in batches, every inference fails: attempts ÷ rows stay within a tenth above 1."""
+    async with serving(fake) as port, engine_for(models, port) as (engine, _):
+        fake.fail, fake.canaries_pass = (grpc.StatusCode.INTERNAL, "CUDA error"), False
+        policy = BatchPolicy("text", 8, engine.slots(models["text"]))
+        batcher = Batcher(engine, policy, max_queue=1000, observer=Metrics())
+        row = {"tokens": np.array([4, 3], dtype=np.int64)}
+        deadline_s = asyncio.get_running_loop().time() + 5.0
+        calls = [batcher.submit([(row, 2)], Priority.INTERACTIVE, deadline_s) for _ in range(200)]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert not any(isinstance(result, list) and isinstance(result[0], RowResult) for result in results)
+        assert len(fake.attempts) <= 220
+
+
 async def test_a_server_that_can_t_share_memory_gets_messages(
     models: dict[str, ModelFolder], fake: FakeTriton, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -307,7 +421,7 @@ async def test_addresses_that_a_name_gains_and_loses_are_followed(
     async with serving(fake) as one, serving(other) as two:
         answers = {f"127.0.0.1:{one}"}
 
-        async def resolve(places: object) -> set[str]:
+        async def resolve(place: object) -> set[str]:
             return set(answers)
 
         monkeypatch.setattr(engine_module, "resolve", resolve)
