@@ -10,6 +10,8 @@ LABEL org.opencontainers.image.title="Triton for ONE-PEACE Server" org.openconta
 # report its use to its maker unless told not to.
 ENV CUDA_CACHE_PATH=/tmp/cuda \
     ORT_DISABLE_TELEMETRY=1
+# A new volume takes over this folder's owner.
+RUN install -d -o 1000 -g 1000 /var/cache/onepeace-tensorrt
 # `triton-server` of NVIDIA's image, as a number.
 USER 1000:1000
 EXPOSE 8001 8002

@@ -19,11 +19,10 @@ from export.one_peace.model import ClassifyModel, EmbeddingModel
 from export.onnx_modules import prepare_for_tracing
 from export.precision import quantize_weights, store_narrow
 from export.publication import publish, staging_folder
-from export.tensorrt.eligibility import refuse_int8
 from export.tokenizer import build_tokenizer
 from export.tracing import trace
 from export.triton.options import TargetOptions
-from export.triton.variant import Report, retarget, say_nothing, uses_tensorrt
+from export.triton.variant import Report, refuse_unsupported, retarget, say_nothing
 from export.verifier import verify_model
 from service.repository import CONTRACTS, TOKENS, Precision
 
@@ -85,8 +84,8 @@ def export_repository(request: ExportRequest, report: Report = say_nothing) -> l
         OSError: the folder can't be written.
         UnsupportedModel, PlansMissing, PlanError: as `export.triton.variant.write_variant`.
     """
-    if request.target is not None and uses_tensorrt(request.target):
-        refuse_int8("--precision int8", request.precision)
+    if request.target is not None:
+        refuse_unsupported(f"--precision {request.precision}", request.precision, request.target)
     jobs = list(_plan(request))
     request.out_dir.mkdir(parents=True, exist_ok=True)
     verdicts = []

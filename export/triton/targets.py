@@ -35,7 +35,7 @@ SET_PARAMETERS = (
     "tensorrt_version",
     "execution_context_allocation_strategy",
 )
-PRECISION_MODES = {"fp32": "FP32", "fp16": "FP16", "bf16": "BF16"}
+PRECISION_MODES = {"fp32": "FP32", "fp16": "FP16"}
 HEURISTIC = "1"  # of cudnn_conv_algo_search
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.publication import publish, staging_folder
-from export.tensorrt.eligibility import refuse_int8
+from export.tensorrt.eligibility import refuse_bf16, refuse_int8
 from export.tensorrt.plan_file import STANDARD_FILE
 from export.tensorrt.plan_shop import Plans, PlanShop
 from export.triton.options import TargetOptions
@@ -16,7 +16,7 @@ from export.triton.python_variant import link_or_copy
 from export.triton.targets import onnx_config, plan_config
 from export.triton.warmup import FOLDER as WARMUP_FOLDER
 from export.triton.warmup import write_warmup_files
-from service.repository import CONFIG_FILE, ModelFolder, read_model, read_repository, write_config
+from service.repository import CONFIG_FILE, ModelFolder, Precision, read_model, read_repository, write_config
 
 CONFIGS_FOLDER = "configs"  # where `tritonserver --model-config-name` looks
 FALLBACK_CONFIG = Path(CONFIGS_FOLDER) / "onnx.pbtxt"
@@ -35,13 +35,13 @@ def write_variant(repository: Path, out_dir: Path, options: TargetOptions, repor
         RepositoryError: the repository is broken.
         UnsupportedModel: TensorRT can't take a model.
         PlansMissing: plans are required and can't be had.
+        DeviceError: the GPU refused a call, as for want of memory.
         PlanError, UnusableModel: a plan could not be built, or differs from the ONNX model.
         OSError: a folder can't be read or written.
     """
     models = read_repository(repository)
-    if uses_tensorrt(options):
-        for model in models.values():
-            refuse_int8(str(model.path), model.card.precision)
+    for model in models.values():
+        refuse_unsupported(str(model.path), model.card.precision, options)
     out_dir.mkdir(parents=True, exist_ok=True)
     with staging_folder(out_dir) as staging:
         for name, model in models.items():
@@ -79,8 +79,19 @@ def say_nothing(_: str) -> None:
     """A report that nobody reads."""
 
 
-def uses_tensorrt(options: TargetOptions) -> bool:
-    """Whether TensorRT reads the graphs."""
+def refuse_unsupported(model: str, precision: Precision, options: TargetOptions) -> None:
+    """Refuse a precision that what the target runs on can't take, before any work is done.
+
+    Raises:
+        UnsupportedModel: says why, and what can be done.
+    """
+    if _uses_tensorrt(options):
+        refuse_int8(model, precision)
+    if options.accelerator == "tensorrt":
+        refuse_bf16(model, precision)
+
+
+def _uses_tensorrt(options: TargetOptions) -> bool:
     return options.target == "triton-tensorrt" or options.accelerator == "tensorrt"
 
 
@@ -93,7 +104,7 @@ def _native(folder: Path) -> ModelFolder:
 
 
 def _write_onnx_model(model: ModelFolder, options: TargetOptions) -> str:
-    if uses_tensorrt(options) and not (model.path / STANDARD_FILE).is_file():
+    if _uses_tensorrt(options) and not (model.path / STANDARD_FILE).is_file():
         _write_standard_graph(model)
     _write(model, onnx_config(model, options))
     return f"{model.name}: ONNX Runtime on {options.accelerator}"

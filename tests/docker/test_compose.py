@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from export.triton.options import ENGINE_CACHE
 from service import __version__
 from service.engine.triton.channel import CHANNEL_ARGUMENTS
 from service.server import ACCEPT_REST_S, SILENT_CONNECTION_S
@@ -158,7 +159,14 @@ def test_triton_has_a_gpu_and_changes_no_model_at_run_time(services: dict[str, A
     devices = services["triton"]["deploy"]["resources"]["reservations"]["devices"]
     assert [device["capabilities"] for device in devices] == [["gpu"]]
     assert triton_flag("model-control-mode") == "none"
-    assert [mount["target"] for mount in services["triton"]["volumes"]] == [triton_flag("model-repository")]
+    (models,) = [mount for mount in services["triton"]["volumes"] if mount["type"] == "bind"]
+    assert models["target"] == triton_flag("model-repository")
+
+
+def test_triton_can_keep_the_engines_that_it_builds(services: dict[str, Any]) -> None:
+    kept = [mount["target"] for mount in services["triton"]["volumes"] if mount["type"] == "volume"]
+    assert kept == [ENGINE_CACHE]
+    assert f"install -d -o 1000 -g 1000 {ENGINE_CACHE}" in (ROOT / "docker" / "triton.Dockerfile").read_text()
 
 
 def test_triton_s_health_is_asked_where_only_its_container_can(services: dict[str, Any]) -> None:

@@ -26,8 +26,11 @@ def sharing(triton: WheelServer) -> Iterator[LiveServer]:
         yield running
 
 
-def regions(server: LiveServer) -> list[Path]:
-    return list(Path("/dev/shm").glob(f"onepeace-{server.process.pid}-*"))
+def regions(triton: WheelServer, server: LiveServer) -> list[str]:
+    """What Triton maps of a gateway's memory."""
+    with triton.client() as client:
+        known = client.get_system_shared_memory_status(as_json=True).get("regions", {})
+    return [name for name in known if name.startswith(f"onepeace-{server.process.pid}-")]
 
 
 def embed(url: str, items: list[dict[str, str]]) -> np.ndarray:
@@ -36,11 +39,25 @@ def embed(url: str, items: list[dict[str, str]]) -> np.ndarray:
     return np.array([datum["embedding"] for datum in answer.json()["data"]])
 
 
-def test_answers_are_those_of_the_embedded_engine(sharing: LiveServer, server: LiveServer) -> None:
+def test_answers_are_those_of_the_embedded_engine(sharing: LiveServer, server: LiveServer, triton: WheelServer) -> None:
     expected = embed(server.url, ITEMS)
     for _ in range(3):  # regions are used again
         np.testing.assert_allclose(embed(sharing.url, ITEMS), expected, rtol=0, atol=1e-5)
-    assert regions(sharing), "nothing travelled in shared memory"
+    assert regions(triton, sharing), "nothing travelled in shared memory"
+    assert not list(Path("/dev/shm").glob(f"onepeace-{sharing.process.pid}-*")), (
+        "a name that would outlive a killed gateway"
+    )
+
+
+def test_memory_that_triton_was_told_to_forget_is_no_error(
+    sharing: LiveServer, server: LiveServer, triton: WheelServer
+) -> None:
+    expected = embed(server.url, ITEMS)
+    embed(sharing.url, ITEMS)
+    with triton.client() as client:
+        client.unregister_system_shared_memory()
+    np.testing.assert_allclose(embed(sharing.url, ITEMS), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(embed(sharing.url, ITEMS), expected, rtol=0, atol=1e-5)
 
 
 async def test_calls_that_are_cut_short_spoil_no_other(sharing: LiveServer, server: LiveServer) -> None:
@@ -60,10 +77,7 @@ async def test_calls_that_are_cut_short_spoil_no_other(sharing: LiveServer, serv
 def test_nothing_is_left_behind(triton: WheelServer) -> None:
     with live_server(REPOSITORY, engine="triton", triton_url=triton.url, triton_shared_memory="true", drain_s=0) as one:
         embed(one.url, ITEMS)
-        assert regions(one)
+        assert regions(triton, one)
         one.terminate()
         assert one.process.wait(20) == 0
-        assert regions(one) == []
-    with triton.client() as client:
-        known = client.get_system_shared_memory_status(as_json=True).get("regions", {})
-    assert not [name for name in known if name.startswith(f"onepeace-{one.process.pid}-")]
+    assert regions(triton, one) == []

@@ -174,6 +174,16 @@ def test_int8_is_refused_before_anything_is_copied(tmp_path, options):
     write_variant(tmp_path / "from", tmp_path / "out", CUDA, say_nothing)
 
 
+def test_bfloat16_is_refused_for_the_accelerator_alone(tmp_path):
+    shutil.copytree(REPOSITORY / "text", tmp_path / "from" / "text")
+    card = tmp_path / "from" / "text" / "card.json"
+    card.write_text(card.read_text().replace('"precision": "fp32"', '"precision": "bf16"'))
+    with pytest.raises(UnsupportedModel, match="bfloat16"):
+        write_variant(tmp_path / "from", tmp_path / "out", ACCELERATED, say_nothing)
+    assert not (tmp_path / "out").exists()
+    write_variant(tmp_path / "from", tmp_path / "out", CUDA, say_nothing)
+
+
 def test_a_failure_leaves_the_older_repository(tmp_path, monkeypatch):
     out = tmp_path / "out"
     shutil.copytree(REPOSITORY, out)
