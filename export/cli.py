@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
+from export.target import TargetOptions
 from export.triton.cli import TargetError, add_target_arguments, target_options, trtexec_commands
-from export.triton.options import TargetOptions
 from service.repository import CONTRACTS, Precision
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell has it

@@ -19,9 +19,9 @@ from export.one_peace.model import ClassifyModel, EmbeddingModel
 from export.onnx_modules import prepare_for_tracing
 from export.precision import quantize_weights, store_narrow
 from export.publication import publish, staging_folder
+from export.target import TargetOptions
 from export.tokenizer import build_tokenizer
 from export.tracing import trace
-from export.triton.options import TargetOptions
 from export.triton.variant import Report, refuse_unsupported, retarget, say_nothing
 from export.verifier import verify_model
 from service.repository import CONTRACTS, TOKENS, Precision

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from export.profiles import Profile
 from export.tensorrt.binding import PlanError, start
-from export.triton.profiles import Profile
 from service.repository import Precision
 
 GIB = 2**30

@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from export.triton.profiles import bucket_profiles
+from export.profiles import bucket_profiles
 from service.repository import MODEL_FILE, ModelFolder
 
 STANDARD_FILE = MODEL_FILE.with_name("standard.onnx")  # the graph that TensorRT reads

@@ -9,14 +9,14 @@ from types import TracebackType
 from typing import Any
 
 from export.agreement import Verdict
+from export.profiles import bucket_profiles
+from export.target import TargetOptions
 from export.tensorrt.binding import PlanError, TensorRTMissing, load_tensorrt
 from export.tensorrt.builder import PlanJob, build_plan
 from export.tensorrt.device import Device, DeviceError
 from export.tensorrt.plan_file import PlanKey, find_plans, plan_digest, version_order
 from export.tensorrt.runner import PlanRunner
 from export.tensorrt.verification import verify_plan
-from export.triton.options import TargetOptions
-from export.triton.profiles import bucket_profiles
 from service.repository import MODEL_FILE, ModelFolder, read_repository
 
 

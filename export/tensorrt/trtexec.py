@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+from export.profiles import bucket_profiles, shapes_text
 from export.tensorrt.plan_file import STANDARD_FILE, PlanKey
-from export.triton.profiles import bucket_profiles, shapes_text
 from service.repository import MODEL_FILE, ModelFolder
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from export.agreement import Rows, Verdict, judge, run_onnx
+from export.profiles import Profile, bucket_profiles
 from export.tensorrt.runner import PlanRunner
-from export.triton.profiles import Profile, bucket_profiles
 from service.repository import CONTRACTS, PAD_TOKEN, TOKENS, ModelFolder
 
 

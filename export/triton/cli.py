@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from export.triton.options import (
+from export.target import (
     ENGINE_CACHE,
     TIMING_CACHE,
     Accelerator,

@@ -10,9 +10,9 @@ from typing import Any
 
 from tritonclient.grpc import model_config_pb2
 
+from export.profiles import bucket_profiles, shapes_text, wide_profile
+from export.target import TargetOptions
 from export.tensorrt.plan_file import STANDARD_FILE
-from export.triton.options import TargetOptions
-from export.triton.profiles import bucket_profiles, shapes_text, wide_profile
 from export.triton.warmup import set_warmups
 from service.repository import CONTRACTS, PIXELS, WAVEFORM, ModelFolder
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.publication import publish, staging_folder
+from export.target import TargetOptions
 from export.tensorrt.eligibility import refuse_bf16, refuse_int8
 from export.tensorrt.plan_file import STANDARD_FILE
 from export.tensorrt.plan_shop import Plans, PlanShop
-from export.triton.options import TargetOptions
 from export.triton.python_variant import link_or_copy
 from export.triton.targets import onnx_config, plan_config
 from export.triton.warmup import FOLDER as WARMUP_FOLDER

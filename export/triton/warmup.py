@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tritonclient.grpc import model_config_pb2
 
-from export.triton.profiles import bucket_bounds, input_shape, largest_batch
+from export.profiles import bucket_bounds, input_shape, largest_batch
 from service.repository import CONTRACTS, NUM_SAMPLES, TOKENS, WAVEFORM, ModelFolder, Tensor
 
 FOLDER = "warmup"  # where Triton looks

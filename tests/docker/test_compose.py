@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from export.triton.options import ENGINE_CACHE
+from export.target import ENGINE_CACHE
 from service import __version__
 from service.engine.triton.channel import CHANNEL_ARGUMENTS
 from service.server import ACCEPT_REST_S, SILENT_CONNECTION_S

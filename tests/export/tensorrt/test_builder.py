@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from export.profiles import Profile, bucket_profiles
 from export.tensorrt.binding import PlanError, TensorRTMissing, load_tensorrt, start
 from export.tensorrt.builder import PlanJob, build_plan
-from export.triton.profiles import Profile, bucket_profiles
 from service.repository import read_repository
 from tests.export.tensorrt import stand_in
 from tests.repository import REPOSITORY

@@ -6,11 +6,11 @@ import shutil
 
 import pytest
 
+from export.target import PlanOptions, TargetOptions
 from export.tensorrt.binding import PlanError
 from export.tensorrt.graph import write_standard_graph
 from export.tensorrt.plan_file import PlanKey, plan_digest
 from export.tensorrt.plan_shop import PlanShop, PlansMissing, verify_plans
-from export.triton.options import PlanOptions, TargetOptions
 from service.repository import read_model
 from tests.repository import REPOSITORY
 

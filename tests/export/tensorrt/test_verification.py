@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from export.profiles import bucket_profiles
 from export.tensorrt.verification import profile_rows
-from export.triton.profiles import bucket_profiles
 from service.repository import PAD_TOKEN, read_repository
 from tests.export.committed import run
 from tests.repository import REPOSITORY

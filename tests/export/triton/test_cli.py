@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from export.triton.options import parse_instances
+from export.target import parse_instances
 from service.cli import main
 from service.repository import read_repository
 from tests.repository import REPOSITORY

@@ -8,8 +8,8 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from export.triton.options import TargetOptions
-from export.triton.profiles import bucket_profiles, largest_batch
+from export.profiles import bucket_profiles, largest_batch
+from export.target import TargetOptions
 from export.triton.targets import onnx_config, plan_config
 from service.repository import read_repository
 from tests.repository import REPOSITORY

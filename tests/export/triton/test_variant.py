@@ -10,12 +10,12 @@ import onnx_ir as ir
 import pytest
 
 from export.artifact import WEIGHTS_FILE
+from export.target import PlanOptions, TargetOptions
 from export.tensorrt.eligibility import UnsupportedModel
 from export.tensorrt.graph import write_standard_graph
 from export.tensorrt.plan_file import STANDARD_FILE, PlanKey, plan_digest
 from export.tensorrt.plan_shop import PlansMissing
 from export.triton import variant
-from export.triton.options import PlanOptions, TargetOptions
 from export.triton.variant import say_nothing, write_variant
 from service.engine.onnx import OnnxEngine
 from service.engine.warmup import warmup_batches

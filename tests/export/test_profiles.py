@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from export.profiles import bucket_profiles, largest_batch, shapes_text, wide_profile
 from export.triton.config import native_config
-from export.triton.profiles import bucket_profiles, largest_batch, shapes_text, wide_profile
 from service.batching.row_queue import Priority, Row, RowQueue
 from service.repository import CONTRACTS, ModelCard, ModelFolder, read_repository
 from tests.repository import REPOSITORY
