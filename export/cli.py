@@ -36,9 +36,7 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
         "--multi-label", action="store_true", help="audio labels don't exclude each other (FSD50K): sigmoid, no softmax"
     )
     parser.add_argument("--answers", type=Path, metavar="FILE", help="answers of the VQA model: JSON, or one a line")
-    parser.add_argument(
-        "--precision", choices=get_args(Precision), default="fp32", help="of the weights (default fp32)"
-    )
+    parser.add_argument("--precision", choices=get_args(Precision), help="of the weights (default fp32)")
     parser.add_argument(
         "--no-verify", action="store_true", help="don't hold models against PyTorch, nor plans against ONNX Runtime"
     )
@@ -105,7 +103,14 @@ def _export(args: argparse.Namespace, checkpoints: dict[str, Path], target: Targ
 
     labels = {role: file for role, file in (("audio_labels", args.labels), ("vqa", args.answers)) if file is not None}
     request = exporter.ExportRequest(
-        args.bpe_dir, args.out, checkpoints, labels, args.precision, not args.no_verify, args.multi_label, target
+        args.bpe_dir,
+        args.out,
+        checkpoints,
+        labels,
+        args.precision or "fp32",
+        not args.no_verify,
+        args.multi_label,
+        target,
     )
     try:
         verdicts = exporter.export_repository(request, print)

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        code: int = options.run(options)
+        code: int = options.command(options)
     except SettingsError as error:
         return _complain(f"wrong setting:\n{error}", 2)
     except (RepositoryError, InvalidRequest, ServiceError) as error:
@@ -55,28 +55,28 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="start the service", allow_abbrev=False)
     add_settings(serve)
-    serve.set_defaults(run=_serve)
+    serve.set_defaults(command=_serve)
     info = commands.add_parser("info", help="print what the model repository holds, as JSON")
     add_settings(info)
-    info.set_defaults(run=_info)
+    info.set_defaults(command=_info)
     embed = commands.add_parser("embed", help="embed files and texts without a server; prints JSON")
     embed.add_argument("inputs", nargs="+", metavar="FILE_OR_TEXT", help="a file's path, or else a text")
     add_settings(embed)
-    embed.set_defaults(run=_embed)
+    embed.set_defaults(command=_embed)
     train = commands.add_parser("train", help="train or fine-tune a model (needs PyTorch)")
     training_cli.add_train_arguments(train)
-    train.set_defaults(run=training_cli.run_train)
+    train.set_defaults(command=training_cli.run_train)
     export = commands.add_parser(
         "export", help="write a model repository, from checkpoints (needs PyTorch) or for Triton"
     )
     export_cli.add_export_arguments(export)
-    export.set_defaults(run=export_cli.run_export)
+    export.set_defaults(command=export_cli.run_export)
     verify = commands.add_parser("verify", help="hold a model repository against PyTorch (needs PyTorch)")
     export_cli.add_verify_arguments(verify)
-    verify.set_defaults(run=export_cli.run_verify)
+    verify.set_defaults(command=export_cli.run_verify)
     evaluate = commands.add_parser("eval", help="measure a server or a model repository on a benchmark")
     evaluation_cli.add_eval_arguments(evaluate)
-    evaluate.set_defaults(run=evaluation_cli.run_eval)
+    evaluate.set_defaults(command=evaluation_cli.run_eval)
     return parser
 
 

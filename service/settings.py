@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _triton_has_an_address(self) -> Settings:
         if self.engine == "triton" and not self.triton_url:
-            raise ValueError("the engine 'triton' needs triton_url, such as localhost:8001")
+            raise ValueError(f"the engine 'triton' needs {ENV_PREFIX}TRITON_URL (--triton-url), such as localhost:8001")
         return self
 
     def engine_cores(self) -> int:

@@ -16,7 +16,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `onepeace train`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
-    parser.add_argument("run", type=Path, help="YAML file of settings; see training/runs/")
+    parser.add_argument("run", type=Path, metavar="RUN.yaml", help="YAML file of settings; see training/runs/")
     parser.add_argument(
         "--until", type=_positive, metavar="STEP", help="stop after this step, as a kill would: `save_every` decides"
     )

@@ -10,7 +10,7 @@ from export.mixed_precision import narrow_products, widen_sensitive
 from export.standard_attention import replace_attention
 from export.tensorrt.eligibility import UnsupportedModel, refuse_int8
 from export.tensorrt.plan_file import STANDARD_FILE
-from service.repository import ModelFolder, Precision
+from service.repository import ModelFolder, Precision, RepositoryError
 
 
 def write_standard_graph(model: ModelFolder) -> Path:
@@ -18,9 +18,13 @@ def write_standard_graph(model: ModelFolder) -> Path:
 
     Raises:
         UnsupportedModel: the weights are 8-bit, or an operator is left that only ONNX Runtime knows.
+        RepositoryError: the graph can't be read.
     """
     refuse_int8(str(model.path), model.card.precision)
-    graph = ir.load(model.onnx_path)
+    try:
+        graph = ir.load(model.onnx_path)
+    except Exception as error:  # protobuf's and onnx_ir's have no common base
+        raise RepositoryError(f"{model.onnx_path}: can't be read as an ONNX model: {error}") from error
     standardize(graph, model.card.precision)
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in graph.graph if node.domain})
     if foreign:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -69,12 +70,7 @@ def target_options(args: argparse.Namespace) -> TargetOptions | None:
         if args.repository is not None:
             raise TargetError("--repository needs --target triton-onnx or triton-tensorrt")
         return None
-    if min(args.threads, args.workspace_gib) < 1 or (args.queue_delay_us or 0) < 0:
-        raise TargetError("--threads and --workspace-gib start at 1, --queue-delay-us at 0")
-    if args.print_trtexec and args.target != "triton-tensorrt":
-        raise TargetError("--print-trtexec needs --target triton-tensorrt")
-    if args.print_trtexec and not (args.tensorrt_version and args.compute_capability):
-        raise TargetError("--print-trtexec needs --tensorrt-version and --compute-capability, which name the plans")
+    _check(args)
     plans = PlanOptions(
         build=not (args.no_build or args.print_trtexec),
         required=args.require_plans,
@@ -97,6 +93,27 @@ def target_options(args: argparse.Namespace) -> TargetOptions | None:
         workspace_gib=args.workspace_gib,
         plans=plans,
     )
+
+
+def _check(args: argparse.Namespace) -> None:
+    if min(args.threads, args.workspace_gib) < 1 or (args.queue_delay_us or 0) < 0:
+        raise TargetError("--threads and --workspace-gib start at 1, --queue-delay-us at 0")
+    if args.print_trtexec and args.target != "triton-tensorrt":
+        raise TargetError("--print-trtexec needs --target triton-tensorrt")
+    if args.print_trtexec and not (args.tensorrt_version and args.compute_capability):
+        raise TargetError("--print-trtexec needs --tensorrt-version and --compute-capability, which name the plans")
+    if args.repository is not None and args.precision is not None:
+        raise TargetError("--precision is the checkpoints' export's; a repository keeps the precision that it has")
+    if args.target != "triton-tensorrt" and (args.require_plans or args.no_build):
+        raise TargetError("--require-plans and --no-build need --target triton-tensorrt")
+    if not args.engine_cache.startswith("/"):
+        raise TargetError(f"--engine-cache is an absolute path on the server; '{args.engine_cache}' is not")
+    for flag, value, form, example in (
+        ("--compute-capability", args.compute_capability, r"[0-9]+\.[0-9]", "9.0"),
+        ("--tensorrt-version", args.tensorrt_version, r"[0-9]+(\.[0-9]+){2,3}", "10.16.1.11"),
+    ):
+        if value is not None and not re.fullmatch(form, value):
+            raise TargetError(f"{flag}: '{value}' is not of the form {example}")
 
 
 def trtexec_commands(out_dir: Path, names: list[str], options: TargetOptions) -> list[str]:

@@ -10,10 +10,10 @@ from service.engine.observer import BreakerState
 class Breaker:
     """Opens when a server is lost or a probe fails; only a probe that succeeds closes it again.
 
-    It starts open, because nothing is known of a server yet. `on_change` is told the old and the new state.
+    It starts open, because nothing is known of a server yet. `on_change` is told every new state.
     """
 
-    def __init__(self, *, on_change: Callable[[BreakerState, BreakerState], None]) -> None:
+    def __init__(self, *, on_change: Callable[[BreakerState], None]) -> None:
         self._on_change = on_change
         self.state = BreakerState.OPEN
 
@@ -36,6 +36,6 @@ class Breaker:
         self._become(BreakerState.CLOSED if well else BreakerState.OPEN)
 
     def _become(self, state: BreakerState) -> None:
-        before, self.state = self.state, state
-        if state is not before:
-            self._on_change(before, state)
+        if state is not self.state:
+            self.state = state
+            self._on_change(state)

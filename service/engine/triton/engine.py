@@ -184,7 +184,7 @@ class _Server:
             self.channel.connection_lost()
             if any(replica.breaker.closed for replica in self.replicas.values()):
                 for replica in self.replicas.values():
-                    replica.connection_lost()
+                    replica.lost("the connection was lost")
             await asyncio.sleep(0.05)
 
 

@@ -131,8 +131,11 @@ class Replica:
             complaint = repr(error)
         self._probe_ended(complaint)
 
-    def connection_lost(self) -> None:
+    def lost(self, why: str) -> None:
         """The server may come back as another one: no new call passes until it has been looked at."""
+        if self.breaker.closed:
+            name, address = self.model.name, self.channel.address
+            logger.warning("model '%s' at %s is left alone until a canary is answered: %s", name, address, why)
         self.breaker.open()
         self._doubt.set()
 
@@ -165,7 +168,7 @@ class Replica:
 
     def _call_failed(self, error: ServiceError) -> None:
         if isinstance(error, EngineUnavailable):
-            self.connection_lost()
+            self.lost(reason(error))
         elif isinstance(error, DeadlineExceeded | EngineFailure):
             self._failed_batches += 1
             if self._failed_batches >= FAILURES_TO_DOUBT:
@@ -202,15 +205,13 @@ class Replica:
             return "gave numbers that are not finite"
         return "the connection was lost" if self._compared_s == NEVER_S else ""
 
-    def _breaker_changed(self, before: BreakerState, state: BreakerState) -> None:
+    def _breaker_changed(self, state: BreakerState) -> None:
         name, address = self.model.name, self.channel.address
         self._options.observer.breaker_changed(address, name, state)
         if state is BreakerState.CLOSED:
             logger.info("model '%s' at %s answers", name, address)
         elif state is BreakerState.OPEN:
             self._compared_s = NEVER_S
-            if before is BreakerState.CLOSED:
-                logger.warning("model '%s' at %s is left alone until a canary is answered", name, address)
 
 
 def _now_s() -> float:

@@ -128,22 +128,24 @@ class SharedMemory:
         except OSError as error:
             self._give_up(error)
             return None
+        self._all.add(region)  # counts from now on
         request = service_pb2.SystemSharedMemoryRegisterRequest(
             name=region.name, key=f"/{region.name}", offset=0, byte_size=region.size
         )
         try:
             await self._stub.SystemSharedMemoryRegister(request, timeout=REGISTER_TIMEOUT_S)
         except AioRpcError as error:
+            self._all.discard(region)
             region.unmap()
             if error.code() not in (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED):
                 self._give_up(error.details())
             return None
         except BaseException:  # cancelled
+            self._all.discard(region)
             region.unmap()
             raise
         finally:
             region.unlink()
-        self._all.add(region)
         await self._unregister_stale()
         return region
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -83,6 +84,11 @@ def test_trtexec_commands_name_the_files_that_the_next_export_looks_for(tmp_path
         (["--target", "triton-onnx", "--repository", "x", "--threads", "0"], "start at 1"),
         (["--target", "triton-onnx", "--repository", "x", "--print-trtexec"], "needs --target triton-tensorrt"),
         (["--target", "triton-tensorrt", "--repository", "x", "--print-trtexec"], "needs --tensorrt-version"),
+        (["--target", "triton-onnx", "--repository", "x", "--precision", "fp16"], "keeps the precision"),
+        (["--target", "triton-onnx", "--repository", "x", "--require-plans"], "need --target triton-tensorrt"),
+        (["--target", "triton-onnx", "--repository", "x", "--engine-cache", "engines"], "absolute path"),
+        (["--target", "triton-tensorrt", "--repository", "x", "--compute-capability", "9"], "not of the form 9.0"),
+        (["--target", "triton-tensorrt", "--repository", "x", "--tensorrt-version", "10"], "not of the form 10."),
     ],
 )
 def test_arguments_that_do_not_fit_are_said(tmp_path, capsys, arguments, message):
@@ -94,6 +100,14 @@ def test_arguments_that_do_not_fit_are_said(tmp_path, capsys, arguments, message
 def test_a_broken_repository_is_said(tmp_path, capsys):
     assert export("--target", "triton-onnx", "--repository", tmp_path, "--out", tmp_path / "out") == 1
     assert "holds none of the models" in capsys.readouterr().err
+
+
+def test_a_broken_graph_is_said(tmp_path, capsys):
+    shutil.copytree(REPOSITORY / "text", tmp_path / "from" / "text")
+    (tmp_path / "from" / "text" / "1" / "model.onnx").write_bytes(b"junk")
+    arguments = ("--target", "triton-onnx", "--accelerator", "tensorrt", "--repository", tmp_path / "from")
+    assert export(*arguments, "--out", tmp_path / "out") == 1
+    assert "can't be read as an ONNX model" in capsys.readouterr().err
 
 
 def test_verify_holds_plans_against_onnx_runtime(two_models, tmp_path, tensorrt, monkeypatch, capsys):
