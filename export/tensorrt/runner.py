@@ -39,7 +39,8 @@ class PlanRunner:
             PlanError: no profile takes these shapes, or the call failed.
         """
         profile = self._profile_for(rows)
-        self._context.set_optimization_profile_async(profile, DEFAULT_STREAM)
+        if not self._context.set_optimization_profile_async(profile, DEFAULT_STREAM):
+            raise PlanError(f"the plan refuses its profile {profile}")
         try:
             for name, values in rows.items():
                 if not self._context.set_input_shape(name, values.shape):

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from export.agreement import Rows, Verdict, judge, run_onnx
 from export.profiles import Profile, bucket_profiles
 from export.tensorrt.runner import PlanRunner
-from service.repository import CONTRACTS, PAD_TOKEN, TOKENS, ModelFolder
+from service.repository import CONTRACTS, NUM_SAMPLES, PAD_TOKEN, TOKENS, WAVEFORM, ModelFolder
 
 
 def verify_plan(model: ModelFolder, runner: PlanRunner) -> Verdict:
@@ -39,14 +39,14 @@ def profile_rows(model: ModelFolder) -> Iterator[Rows]:
 def _fill(
     name: str, shape: tuple[int, ...], profile: Profile, generator: np.random.Generator, words: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    if name == "tokens":
+    if name == TOKENS.name:
         tokens = generator.integers(4, words, shape)
         tokens[1:, max(1, shape[1] // 2) :] = PAD_TOKEN
         return tokens
-    if name in ("waveform", "num_samples"):
-        length, used = profile.opt["waveform"][1], np.full((shape[0], 1), profile.opt["waveform"][1])
-        used[1:] = max(profile.min["waveform"][1], length * 3 // 4)
-        if name == "num_samples":
+    if name in (WAVEFORM.name, NUM_SAMPLES.name):
+        length, used = profile.opt[WAVEFORM.name][1], np.full((shape[0], 1), profile.opt[WAVEFORM.name][1])
+        used[1:] = max(profile.min[WAVEFORM.name][1], length * 3 // 4)
+        if name == NUM_SAMPLES.name:
             return used
         waveform = generator.standard_normal(shape, dtype=np.float32)
         return np.where(np.arange(length) < used, waveform, np.float32(0))
