@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import socket
 
 from service.settings import ENV_PREFIX, SettingsError
 
-logger = logging.getLogger(__name__)
 Place = tuple[str, int]
 """A host's name or address, and a port."""
 _URL = re.compile(
@@ -35,14 +33,17 @@ def parse_urls(text: str) -> tuple[Place, ...]:
     return tuple(places)
 
 
-async def resolve(place: Place) -> set[str] | None:
-    """All addresses of one place, as `1.2.3.4:8001` or `[::1]:8001`; None when the name can't be looked up."""
+async def resolve(place: Place) -> set[str]:
+    """All addresses of one place, as `1.2.3.4:8001` or `[::1]:8001`.
+
+    Raises:
+        OSError: the name can't be looked up.
+    """
     host, port = place
     try:
         answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        logger.warning("Triton's name '%s' can't be looked up: %s", host, error)
-        return None
+    except UnicodeError as error:
+        raise OSError(str(error)) from error
     return {_join(str(address[0]), port) for *_, address in answers}
 
 

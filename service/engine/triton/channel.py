@@ -103,10 +103,20 @@ class Channel:
             raise translate(error, model.name) from error
         return differences(model, metadata, answer.config)
 
+    async def connected(self) -> None:
+        """Return when there is a connection; calls make it."""
+        while (state := self._channel.get_state()) is not ChannelConnectivity.READY:
+            await self._channel.wait_for_state_change(state)
+
     async def lost(self) -> None:
-        """Return when an open connection is lost; at once when there is none."""
+        """Return when the connection is lost; at once when there is none."""
         if self._channel.get_state() is ChannelConnectivity.READY:
             await self._channel.wait_for_state_change(ChannelConnectivity.READY)
+
+    async def tidy(self) -> None:
+        """Let the server unmap what nobody reads any more."""
+        if self._shared is not None:
+            await self._shared.tidy()
 
     def connection_lost(self) -> None:
         """The server will know nothing of what it was told before."""

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from service.engine.observer import EngineObserver
+from service.engine.observer import BreakerState, EngineObserver
 from service.engine.protocol import Array, Batch
 from service.engine.triton.addresses import Place, parse_urls, resolve
 from service.engine.triton.channel import Channel
@@ -25,6 +25,8 @@ RESOLVE_S = 5.0
 """Seconds between two looks at the names' addresses."""
 RESOLVE_SOON_S = 0.5
 """The same while a model has no server that is well: it may have come back under another address."""
+TIDY_S = 10.0
+"""Seconds between two looks at what a server need not keep any more."""
 LEAST_RETRY_S = 0.005
 """With less time than this left, a second attempt is not worth its work."""
 
@@ -45,6 +47,7 @@ class TritonEngine:
         self._places = parse_urls(settings.triton_url)
         self._addresses: dict[Place, set[str]] = {}
         self._servers: dict[str, _Server] = {}
+        self._unknown: set[Place] = set()
         self._leaving: set[asyncio.Task[None]] = set()
         self._budget = RetryBudget()
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="triton")
@@ -135,9 +138,13 @@ class TritonEngine:
     async def _follow_once(self) -> None:
         """Take up new addresses and let go of those that the names no longer give."""
         for place in self._places:
-            addresses = await resolve(place)
-            if addresses is not None:  # better the servers of the last look than none
-                self._addresses[place] = addresses
+            try:
+                self._addresses[place] = await resolve(place)
+                self._unknown.discard(place)
+            except OSError as error:  # better the servers of the last look than none
+                if place not in self._unknown:
+                    logger.warning("Triton's name '%s' can't be looked up: %s", place[0], error)
+                self._unknown.add(place)
         wanted = set().union(*self._addresses.values())
         for address in wanted - self._servers.keys():
             options = ReplicaOptions(self._settings.triton_probe_timeout_ms / 1000, self._observer)
@@ -157,35 +164,44 @@ class _Server:
     def __init__(self, channel: Channel, models: dict[str, ModelFolder], options: ReplicaOptions) -> None:
         self.channel = channel
         self.replicas = {name: Replica(model, channel, options) for name, model in models.items()}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = [asyncio.create_task(self._watch_connection())]
 
     def watch(self) -> None:
-        """Begin to look after the connection and the models."""
+        """Begin to look after the models."""
         jobs: list[Coroutine[Any, Any, None]] = [replica.watch() for replica in self.replicas.values()]
-        self._tasks = [asyncio.create_task(job) for job in (self._watch_connection(), *jobs)]
+        self._tasks += [asyncio.create_task(job) for job in (self._tidy(), *jobs)]
 
     async def close(self, patience_s: float) -> None:
         """Let calls under way end for some seconds, end the others as EngineUnavailable, close the connection."""
-        await _end(self._tasks)
+        for replica in self.replicas.values():
+            replica.retire()
         try:
-            async with asyncio.timeout(patience_s):
-                for replica in self.replicas.values():
-                    await replica.drain()
+            async with asyncio.timeout(patience_s):  # canaries go on, so that a sick server is left sooner
+                await self._drain()
         except TimeoutError:
             for replica in self.replicas.values():
                 replica.cut_calls()
+            await self._drain()
+        await _end(self._tasks)
         await self.channel.close()
+
+    async def _drain(self) -> None:
         for replica in self.replicas.values():
-            replica.retire()
+            await replica.drain()
 
     async def _watch_connection(self) -> None:
         while True:
+            await self.channel.connected()
             await self.channel.lost()
             self.channel.connection_lost()
-            if any(replica.breaker.closed for replica in self.replicas.values()):
-                for replica in self.replicas.values():
+            for replica in self.replicas.values():
+                if replica.breaker.state is not BreakerState.OPEN:
                     replica.lost("the connection was lost")
-            await asyncio.sleep(0.05)
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(TIDY_S)
+            await self.channel.tidy()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

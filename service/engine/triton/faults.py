@@ -10,6 +10,7 @@ from service.errors import DeadlineExceeded, EngineFailure, EngineUnavailable, Q
 QUEUE_FULL_TEXT = "maximum queue size"
 TIMEOUT_TEXT = "timeout expired"
 """Triton gives UNAVAILABLE for both; only the text tells them apart (seen on 2.51)."""
+MOST_REASON_CHARS = 500
 UNKNOWN_REGION_TEXT = "shared memory region"
 UNKNOWN_MODEL_TEXTS = ("unknown model", "is not ready", "is not found")
 
@@ -34,7 +35,7 @@ def reason(error: BaseException) -> str:
     """What Triton said, for the log: callers are not told."""
     cause = error.__cause__ if isinstance(error, ServiceError) else error
     if isinstance(cause, AioRpcError):
-        return f"{cause.code().name}: {cause.details()}"
+        return f"{cause.code().name}: {cause.details()}"[:MOST_REASON_CHARS]
     return str(error) or type(error).__name__
 
 

@@ -31,6 +31,10 @@ COMPARE_S = 5.0
 """Seconds after which the server's model is compared with ours again: it may have been reloaded as another one."""
 OPEN_LOOK_S = (0.1, 0.5)
 """Seconds between the probes of an open breaker: at first, doubled each time, and at most."""
+WARN_S = 1.0
+"""Seconds between two warnings of one model on one server, so that failures don't flood the log."""
+CLOCK_S = 0.01
+"""How exact the event loop's clock is taken to be."""
 NEVER_S = -math.inf
 """The time of what has not happened yet."""
 
@@ -58,7 +62,9 @@ class Replica:
         self._calls: set[asyncio.Task[Array]] = set()
         self._failed_batches = self._failed_probes = 0
         self._answered_s = self._compared_s = NEVER_S
+        self._warned_s = NEVER_S
         self._complaint = ""
+        self._retired = False
         self._doubt = asyncio.Event()
         self._canary = Batch([warmup_row(model, model.length_buckets[0] if model.length_buckets else 1)])
 
@@ -83,7 +89,10 @@ class Replica:
             outcome = "ok"
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if task is None or task.cancelling():  # the caller has gone
+            if task is None or task.cancelling():  # the callers have gone, maybe because their time was over
+                if loop.time() >= until_s - CLOCK_S:
+                    outcome = DeadlineExceeded.code
+                    self._call_failed(DeadlineExceeded("nobody waits any more"))
                 raise
             outcome = EngineUnavailable.code  # the call was cut, or its channel closed
             raise EngineUnavailable(f"the model '{self.model.name}' can't be reached") from None
@@ -118,8 +127,8 @@ class Replica:
         try:
             async with asyncio.timeout(self._options.probe_timeout_s):
                 complaint = await self._complaints()
-        except QueueFull:
-            pass  # busy, so it works
+        except QueueFull as error:  # busy, so it works
+            complaint = "" if self._compared_s != NEVER_S else reason(error)
         except (TimeoutError, DeadlineExceeded):
             # A server that answered others meanwhile only has a long queue; one that was not compared may be another.
             if self._answered_s < started_s or self._compared_s == NEVER_S:
@@ -127,15 +136,15 @@ class Replica:
         except ServiceError as error:
             complaint = reason(error)
         except Exception as error:  # a watch that died of something unforeseen would leave the server out for ever
-            logger.exception("the canary of model '%s' at %s", self.model.name, self.channel.address)
             complaint = repr(error)
+            if complaint != self._complaint:
+                logger.exception("the canary of model '%s' at %s", self.model.name, self.channel.address)
         self._probe_ended(complaint)
 
     def lost(self, why: str) -> None:
         """The server may come back as another one: no new call passes until it has been looked at."""
         if self.breaker.closed:
-            name, address = self.model.name, self.channel.address
-            logger.warning("model '%s' at %s is left alone until a canary is answered: %s", name, address, why)
+            self._warn_of_loss(why)
         self.breaker.open()
         self._doubt.set()
 
@@ -150,7 +159,8 @@ class Replica:
             call.cancel()
 
     def retire(self) -> None:
-        """The server is no longer used."""
+        """The server is no longer used for new calls; what becomes of it is no longer reported."""
+        self._retired = True
         self._options.observer.breaker_changed(self.channel.address, self.model.name, None)
 
     def _probe_ended(self, complaint: str) -> None:
@@ -158,8 +168,10 @@ class Replica:
         if complaint:
             self._failed_probes += 1
             self.cut_calls()
-            if complaint != self._complaint:
-                logger.warning("model '%s' at %s: %s", self.model.name, self.channel.address, complaint)
+            if self.breaker.closed:
+                self._warn_of_loss(complaint)
+            elif complaint != self._complaint:
+                self._warn(complaint)
         else:
             self._failed_probes = 0
             self._answered_s = _now_s()
@@ -174,7 +186,7 @@ class Replica:
             if self._failed_batches >= FAILURES_TO_DOUBT:
                 self._doubt.set()
         if isinstance(error, EngineFailure):
-            logger.warning("model '%s' at %s failed: %s", self.model.name, self.channel.address, reason(error))
+            self._warn(f"a batch failed: {reason(error)}")
 
     def _look_is_due(self) -> bool:
         silent = _now_s() - self._answered_s >= (BUSY_LOOK_S if self._calls else IDLE_LOOK_S)
@@ -205,9 +217,20 @@ class Replica:
             return "gave numbers that are not finite"
         return "the connection was lost" if self._compared_s == NEVER_S else ""
 
+    def _warn_of_loss(self, why: str) -> None:
+        name, address = self.model.name, self.channel.address
+        logger.warning("model '%s' at %s is left alone until a canary is answered: %s", name, address, why)
+
+    def _warn(self, text: str) -> None:
+        """Log, unless something was said of this server a moment ago."""
+        if _now_s() - self._warned_s >= WARN_S:
+            self._warned_s = _now_s()
+            logger.warning("model '%s' at %s: %s", self.model.name, self.channel.address, text)
+
     def _breaker_changed(self, state: BreakerState) -> None:
         name, address = self.model.name, self.channel.address
-        self._options.observer.breaker_changed(address, name, state)
+        if not self._retired:
+            self._options.observer.breaker_changed(address, name, state)
         if state is BreakerState.CLOSED:
             logger.info("model '%s' at %s answers", name, address)
         elif state is BreakerState.OPEN:

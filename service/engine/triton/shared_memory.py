@@ -35,6 +35,9 @@ REGISTER_TIMEOUT_S = 2.0
 ALIGNMENT = 64  # bytes, as vector instructions like it
 
 
+_OUT_OF_REACH = (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED)
+
+
 class Region:
     """One block of shared memory; `name` is what Triton calls it.
 
@@ -115,11 +118,18 @@ class SharedMemory:
         self._all.clear()
         self._works = True
 
+    async def tidy(self) -> None:
+        """Tell the server to unmap regions of the past that have rested."""
+        for entry in list(self._stale):
+            name, until_s = entry
+            if until_s <= time.monotonic() and await self._unregister(name):
+                self._stale.remove(entry)
+
     async def close(self) -> None:
-        """Tell the server to unmap everything, and give the memory back."""
-        for name in [region.name for region in self._free]:
-            if not await self._unregister(name):
-                break  # the server is away, and with it what it had mapped
+        """Tell the server to unmap what it can't be reading any more, and give the memory back."""
+        now_s = time.monotonic()
+        self._stale += [(region.name, region.rests_until_s) for region in self._free if region.rests_until_s <= now_s]
+        await self.tidy()
         self.forget()
 
     async def _add(self, size: int) -> Region | None:
@@ -134,34 +144,25 @@ class SharedMemory:
         )
         try:
             await self._stub.SystemSharedMemoryRegister(request, timeout=REGISTER_TIMEOUT_S)
-        except AioRpcError as error:
+        except BaseException as error:  # cancellation, too
             self._all.discard(region)
+            self._stale.append((region.name, 0.0))  # it may have been registered all the same
             region.unmap()
-            if error.code() not in (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED):
+            if not isinstance(error, AioRpcError):
+                raise
+            if error.code() not in _OUT_OF_REACH:
                 self._give_up(error.details())
             return None
-        except BaseException:  # cancelled
-            self._all.discard(region)
-            region.unmap()
-            raise
         finally:
             region.unlink()
-        await self._unregister_stale()
         return region
-
-    async def _unregister_stale(self) -> None:
-        now_s = time.monotonic()
-        due = [name for name, until_s in self._stale if until_s <= now_s]
-        self._stale = [(name, until_s) for name, until_s in self._stale if until_s > now_s]
-        for name in due:
-            await self._unregister(name)
 
     async def _unregister(self, name: str) -> bool:
         request = service_pb2.SystemSharedMemoryUnregisterRequest(name=name)
         try:
             await self._stub.SystemSharedMemoryUnregister(request, timeout=REGISTER_TIMEOUT_S)
-        except AioRpcError:
-            return False
+        except AioRpcError as error:
+            return error.code() not in _OUT_OF_REACH  # a server that answers knows no such name
         return True
 
     def _give_up(self, reason: object) -> None:

@@ -347,6 +347,39 @@ async def test_calls_end_as_unavailable_when_the_connection_is_closed(
                 await call
 
 
+async def test_a_sick_server_that_the_name_loses_is_left_before_the_deadline(
+    models: dict[str, ModelFolder], fake: FakeTriton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(fake) as port:
+        answers = {f"127.0.0.1:{port}"}
+
+        async def resolve(place: object) -> set[str]:
+            return set(answers)
+
+        monkeypatch.setattr(engine_module, "resolve", resolve)
+        monkeypatch.setattr(engine_module, "RESOLVE_S", 0.05)
+        async with engine_for(models, port) as (engine, _):
+            fake.delay_s = 60.0
+            call = asyncio.create_task(engine.infer("text", rows(4, within_s=20.0)))
+            while not fake.attempts:
+                await asyncio.sleep(0.01)
+            answers.clear()
+            async with asyncio.timeout(4):
+                with pytest.raises(EngineUnavailable):
+                    await call
+
+
+async def test_callers_whose_time_is_over_raise_doubt(models: dict[str, ModelFolder], fake: FakeTriton) -> None:
+    async with serving(fake) as port, engine_for(models, port) as (engine, ledger):
+        fake.delay_s = 0.2
+        for _ in range(3):
+            call = asyncio.create_task(engine.infer("text", rows(4, within_s=0.05)))
+            await asyncio.sleep(0.045)  # a watchdog's timer ends the call in the moment of its deadline
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+        assert ledger.outcomes == ["deadline_exceeded"] * 3
+
+
 async def test_a_name_that_is_unknown_leaves_the_other_servers_in_use(
     models: dict[str, ModelFolder], fake: FakeTriton
 ) -> None:

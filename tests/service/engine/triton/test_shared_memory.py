@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from pathlib import Path
@@ -109,8 +110,22 @@ async def test_a_server_that_survived_is_told_to_unmap_what_is_not_used_any_more
     assert region is not None
     shared.give_back(region, read=True)
     shared.forget()
-    await shared.take(SIZE)
+    await shared.tidy()
+    await shared.tidy()
     assert stub.unregistered == [region.name]
+
+
+async def test_a_registration_that_was_cut_short_is_taken_back(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def cut(request: Any, timeout: float) -> None:  # noqa: ASYNC109
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(stub, "SystemSharedMemoryRegister", cut)
+    shared = SharedMemory(stub)
+    with pytest.raises(asyncio.CancelledError):
+        await shared.take(SIZE)
+    assert names() == []
+    await shared.tidy()
+    assert len(stub.unregistered) == 1
 
 
 async def test_tensors_lie_aligned_one_after_the_other(stub: Stub) -> None:
