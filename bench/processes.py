@@ -32,12 +32,8 @@ def server(repository: Path, core: int, *flags: str) -> Iterator[int]:
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--drain-s", "0"]
     process = pinned([*command, "--model-repository", str(repository), "--log-level", "error", *flags], core)
-    try:
-        _wait(process, f"http://127.0.0.1:{port}/health/ready")
+    with _serving(process, f"http://127.0.0.1:{port}/health/ready"):
         yield port
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @contextmanager
@@ -47,12 +43,8 @@ def triton(repository: Path, folder: Path, cores: set[int]) -> Iterator[int]:
     ports = {"grpc_port": grpc, "http_port": http, "metrics_port": metrics}
     command = [*server_command(repository, link_backends(folder), **ports), "--log-info=false"]
     process = subprocess.Popen(command, env=server_environment(), preexec_fn=lambda: os.sched_setaffinity(0, cores))
-    try:
-        _wait(process, f"http://127.0.0.1:{http}/v2/health/ready")
+    with _serving(process, f"http://127.0.0.1:{http}/v2/health/ready"):
         yield grpc
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def free_ports(count: int) -> list[int]:
@@ -62,6 +54,17 @@ def free_ports(count: int) -> list[int]:
     for one in sockets:
         one.close()
     return ports
+
+
+@contextmanager
+def _serving(process: subprocess.Popen[Any], url: str) -> Iterator[None]:
+    """From the moment when `url` answers; the process is ended afterwards, whatever happens."""
+    try:
+        _wait(process, url)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def _wait(process: subprocess.Popen[Any], url: str) -> None:

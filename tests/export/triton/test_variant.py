@@ -163,11 +163,15 @@ def test_a_plan_that_was_built_elsewhere_is_taken_up_in_place(tmp_path, no_tenso
     assert not (out / "image" / STANDARD_FILE).exists()
 
 
+def write_text_of_precision(folder, precision):
+    shutil.copytree(REPOSITORY / "text", folder / "text")
+    card = folder / "text" / "card.json"
+    card.write_text(card.read_text().replace('"precision": "fp32"', f'"precision": "{precision}"'))
+
+
 @pytest.mark.parametrize("options", [ACCELERATED, PLANS])
 def test_int8_is_refused_before_anything_is_copied(tmp_path, options):
-    shutil.copytree(REPOSITORY / "text", tmp_path / "from" / "text")
-    card = tmp_path / "from" / "text" / "card.json"
-    card.write_text(card.read_text().replace('"precision": "fp32"', '"precision": "int8"'))
+    write_text_of_precision(tmp_path / "from", "int8")
     with pytest.raises(UnsupportedModel, match="MatMulNBits"):
         write_variant(tmp_path / "from", tmp_path / "out", options, say_nothing)
     assert not (tmp_path / "out").exists()
@@ -175,9 +179,7 @@ def test_int8_is_refused_before_anything_is_copied(tmp_path, options):
 
 
 def test_bfloat16_is_refused_for_the_accelerator_alone(tmp_path):
-    shutil.copytree(REPOSITORY / "text", tmp_path / "from" / "text")
-    card = tmp_path / "from" / "text" / "card.json"
-    card.write_text(card.read_text().replace('"precision": "fp32"', '"precision": "bf16"'))
+    write_text_of_precision(tmp_path / "from", "bf16")
     with pytest.raises(UnsupportedModel, match="bfloat16"):
         write_variant(tmp_path / "from", tmp_path / "out", ACCELERATED, say_nothing)
     assert not (tmp_path / "out").exists()

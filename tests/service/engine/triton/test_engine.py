@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import grpc
 import numpy as np
@@ -14,86 +13,15 @@ import pytest
 
 from service.batching.batcher import Batcher, BatchPolicy
 from service.batching.row_queue import Priority, RowResult
-from service.engine.observer import BreakerState
-from service.engine.protocol import Batch
 from service.engine.triton import channel as channel_module
-from service.engine.triton import engine as engine_module
-from service.engine.triton import replica as replica_module
 from service.engine.triton import shared_memory
-from service.engine.triton.engine import TritonEngine
 from service.errors import DeadlineExceeded, EngineFailure, EngineUnavailable, QueueFull, ServiceError
 from service.metrics import Metrics
-from service.repository import ModelFolder, RepositoryError, read_repository
-from service.settings import Settings
-from tests.repository import REPOSITORY
+from service.repository import ModelFolder
+from tests.service.engine.triton.asked import engine_for, ready, rows
 from tests.service.engine.triton.fake_triton import FakeTriton, serving
 
 UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, "Socket closed")
-
-
-class Ledger:
-    """Keeps what the engine reports."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[str] = []
-        self.retries = 0
-        self.breakers: dict[str, BreakerState | None] = {}
-
-    def call_ended(self, model: str, outcome: str, seconds: float) -> None:
-        self.outcomes.append(outcome)
-
-    def call_retried(self, model: str) -> None:
-        self.retries += 1
-
-    def breaker_changed(self, address: str, model: str, state: BreakerState | None) -> None:
-        self.breakers[address] = state
-
-
-@pytest.fixture(scope="module")
-def models() -> dict[str, ModelFolder]:
-    return {"text": read_repository(REPOSITORY)["text"]}
-
-
-@pytest.fixture
-def fake(models: dict[str, ModelFolder]) -> FakeTriton:
-    return FakeTriton(models)
-
-
-@asynccontextmanager
-async def engine_for(
-    models: dict[str, ModelFolder], *ports: int, **more: bool
-) -> AsyncIterator[tuple[TritonEngine, Ledger]]:
-    url = ",".join(f"127.0.0.1:{port}" for port in ports)
-    settings = Settings(engine="triton", triton_url=url, triton_probe_timeout_ms=300, **more)
-    ledger = Ledger()
-    engine = TritonEngine(models, settings, ledger)
-    await engine.start()
-    try:
-        yield engine, ledger
-    finally:
-        await engine.close()
-
-
-def rows(*tokens: int, within_s: float = 5.0, length: int | None = None) -> Batch:
-    deadline_s = asyncio.get_running_loop().time() + within_s
-    return Batch([{"tokens": np.array([token, 3], dtype=np.int64)} for token in tokens], length, deadline_s)
-
-
-async def ready(engine: TritonEngine, wanted: bool, within_s: float = 2.0) -> None:
-    async with asyncio.timeout(within_s):
-        while engine.ready() is not wanted:
-            await asyncio.sleep(0.01)
-
-
-async def ask_on(engine: TritonEngine, times: int) -> None:
-    for _ in range(times):
-        await engine.infer("text", rows(4))
-        await asyncio.sleep(0.01)
-
-
-async def several(engine: TritonEngine, times: int) -> None:
-    for _ in range(times):
-        await engine.infer("text", rows(4))
 
 
 async def test_rows_get_their_own_answers(models: dict[str, ModelFolder], fake: FakeTriton) -> None:
@@ -196,141 +124,6 @@ async def test_attempts_stay_within_the_budget_when_every_inference_fails(
         assert ledger.retries > 0
 
 
-async def test_a_sick_server_is_left_alone_until_its_canary_is_answered(
-    models: dict[str, ModelFolder], fake: FakeTriton
-) -> None:
-    async with serving(fake) as port, engine_for(models, port) as (engine, _):
-        fake.fail, fake.canaries_pass = (grpc.StatusCode.INTERNAL, "CUDA error"), False
-        for _ in range(3):
-            with pytest.raises(EngineFailure):
-                await engine.infer("text", rows(4))
-        await ready(engine, False)
-        attempts = len(fake.attempts)
-        with pytest.raises(EngineUnavailable):
-            await engine.infer("text", rows(4))
-        assert len(fake.attempts) == attempts
-        fake.fail = None
-        await ready(engine, True, 1.0)
-        await engine.infer("text", rows(4))
-
-
-async def test_rows_that_always_fail_don_t_make_the_server_sick(
-    models: dict[str, ModelFolder], fake: FakeTriton
-) -> None:
-    fake.fail = (grpc.StatusCode.INTERNAL, "poison")
-    async with serving(fake) as port, engine_for(models, port) as (engine, _):
-        for _ in range(20):
-            with pytest.raises(EngineFailure):
-                await engine.infer("text", rows(4))
-            assert engine.ready()
-
-
-async def test_deadlines_missed_under_load_don_t_make_the_server_sick(
-    models: dict[str, ModelFolder], fake: FakeTriton
-) -> None:
-    async with serving(fake) as port, engine_for(models, port) as (engine, _):
-        fake.delay_s = 0.15  # canaries have 0.3 s
-        calls = [engine.infer("text", rows(4, within_s=0.05)) for _ in range(12)]
-        results = await asyncio.gather(*calls, return_exceptions=True)
-        assert {type(result) for result in results} == {DeadlineExceeded}
-        assert engine.ready()
-        assert (await engine.infer("text", rows(4)))[0, 0] == 7
-
-
-async def test_a_canary_in_a_long_queue_doesn_t_make_the_server_sick(
-    models: dict[str, ModelFolder], fake: FakeTriton, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(replica_module, "COMPARE_S", 0.2)  # so that canaries are due although calls are answered
-    monkeypatch.setattr(replica_module, "BUSY_LOOK_S", 0.1)
-    async with serving(fake) as port, engine_for(models, port) as (engine, ledger):
-        fake.delay_s, fake.one_by_one = 0.05, asyncio.Lock()  # 16 calls stand before a canary: 0.8 s, it has 0.3
-        await asyncio.gather(*(several(engine, 4) for _ in range(16)))
-        assert set(ledger.outcomes) == {"ok"}
-        assert engine.ready()
-
-
-async def test_a_server_that_stops_answering_is_found_sick_and_its_calls_are_cut(
-    models: dict[str, ModelFolder], fake: FakeTriton
-) -> None:
-    async with serving(fake) as port, engine_for(models, port) as (engine, _):
-        fake.delay_s = 60.0
-        started = time.monotonic()
-        with pytest.raises(EngineUnavailable):
-            await engine.infer("text", rows(4, within_s=30.0))
-        assert time.monotonic() - started < 3.0
-        assert not engine.ready()
-
-
-async def test_another_fingerprint_is_refused_at_the_start_and_names_both(
-    models: dict[str, ModelFolder], fake: FakeTriton
-) -> None:
-    fake.fingerprint = "f" * 64
-    async with serving(fake) as port:
-        with pytest.raises(RepositoryError) as raised:
-            async with engine_for(models, port):
-                pass
-        assert "f" * 64 in str(raised.value)
-        assert models["text"].card.fingerprint in str(raised.value)
-        assert f"127.0.0.1:{port}" in str(raised.value)
-
-
-async def test_a_server_that_comes_back_as_another_gets_no_calls(
-    models: dict[str, ModelFolder], fake: FakeTriton
-) -> None:
-    async with serving(fake) as port:
-        context = engine_for(models, port)
-        engine, _ = await context.__aenter__()
-    try:
-        await ready(engine, False)
-        fake.fingerprint = "f" * 64
-        async with serving(fake, port):
-            await asyncio.sleep(1.2)
-            with pytest.raises(EngineUnavailable):
-                await engine.infer("text", rows(4))
-            assert fake.attempts == []
-            fake.fingerprint = None
-            await ready(engine, True)
-            await engine.infer("text", rows(4))
-    finally:
-        await context.__aexit__(None, None, None)
-
-
-async def test_a_model_that_is_reloaded_as_another_gets_no_more_calls(
-    models: dict[str, ModelFolder], fake: FakeTriton, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(replica_module, "COMPARE_S", 0.2)
-    monkeypatch.setattr(replica_module, "BUSY_LOOK_S", 0.1)
-    async with serving(fake) as port, engine_for(models, port) as (engine, _):
-        fake.fingerprint = "f" * 64
-        with pytest.raises(EngineUnavailable):
-            await ask_on(engine, 200)  # busy all the time, so that no canary is due for silence
-
-
-async def test_a_call_on_a_server_that_the_name_loses_is_answered(
-    models: dict[str, ModelFolder], fake: FakeTriton, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = FakeTriton(models)
-    async with serving(fake) as one, serving(other) as two:
-        answers = {f"127.0.0.1:{one}"}
-
-        async def resolve(place: object) -> set[str]:
-            return set(answers)
-
-        monkeypatch.setattr(engine_module, "resolve", resolve)
-        monkeypatch.setattr(engine_module, "RESOLVE_S", 0.05)
-        async with engine_for(models, one) as (engine, _):
-            fake.delay_s = 0.2
-            call = asyncio.create_task(engine.infer("text", rows(4)))
-            while not fake.attempts:
-                await asyncio.sleep(0.01)
-            answers.symmetric_difference_update({f"127.0.0.1:{one}", f"127.0.0.1:{two}"})
-            async with asyncio.timeout(2):
-                assert (await call)[0, 0] == 7
-                await ready(engine, True)
-                assert (await engine.infer("text", rows(5)))[0, 0] == 8
-            assert other.attempts
-
-
 async def test_calls_end_as_unavailable_when_the_connection_is_closed(
     models: dict[str, ModelFolder], fake: FakeTriton
 ) -> None:
@@ -345,64 +138,6 @@ async def test_calls_end_as_unavailable_when_the_connection_is_closed(
         async with asyncio.timeout(2):
             with pytest.raises(EngineUnavailable):
                 await call
-
-
-async def test_a_sick_server_that_the_name_loses_is_left_before_the_deadline(
-    models: dict[str, ModelFolder], fake: FakeTriton, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with serving(fake) as port:
-        answers = {f"127.0.0.1:{port}"}
-
-        async def resolve(place: object) -> set[str]:
-            return set(answers)
-
-        monkeypatch.setattr(engine_module, "resolve", resolve)
-        monkeypatch.setattr(engine_module, "RESOLVE_S", 0.05)
-        async with engine_for(models, port) as (engine, _):
-            fake.delay_s = 60.0
-            call = asyncio.create_task(engine.infer("text", rows(4, within_s=20.0)))
-            while not fake.attempts:
-                await asyncio.sleep(0.01)
-            answers.clear()
-            async with asyncio.timeout(4):
-                with pytest.raises(EngineUnavailable):
-                    await call
-
-
-async def test_callers_whose_time_is_over_raise_doubt(models: dict[str, ModelFolder], fake: FakeTriton) -> None:
-    async with serving(fake) as port, engine_for(models, port) as (engine, ledger):
-        fake.delay_s = 0.2
-        for _ in range(3):
-            call = asyncio.create_task(engine.infer("text", rows(4, within_s=0.05)))
-            await asyncio.sleep(0.045)  # a watchdog's timer ends the call in the moment of its deadline
-            call.cancel()
-            await asyncio.gather(call, return_exceptions=True)
-        assert ledger.outcomes == ["deadline_exceeded"] * 3
-
-
-async def test_a_name_that_is_unknown_leaves_the_other_servers_in_use(
-    models: dict[str, ModelFolder], fake: FakeTriton
-) -> None:
-    async with serving(fake) as port:
-        settings = Settings(engine="triton", triton_url=f"no-such-host.invalid:8001,127.0.0.1:{port}")
-        engine = TritonEngine(models, settings, Ledger())
-        await engine.start()
-        try:
-            assert (await engine.infer("text", rows(4)))[0, 0] == 7
-        finally:
-            await engine.close()
-
-
-async def test_the_log_says_what_triton_said_and_the_caller_doesn_t_hear_it(
-    models: dict[str, ModelFolder], fake: FakeTriton, caplog: pytest.LogCaptureFixture
-) -> None:
-    fake.fail, fake.canaries_pass = (grpc.StatusCode.INTERNAL, "CUDA error: out of memory"), False
-    async with serving(fake) as port, engine_for(models, port) as (engine, _):
-        await asyncio.sleep(0.5)
-        with pytest.raises(EngineUnavailable) as raised:
-            await engine.infer("text", rows(4))
-        assert "CUDA" not in str(raised.value)
-    assert caplog.text.count("INTERNAL: CUDA error: out of memory") == 1, "once, not at every probe"
 
 
 async def test_rerunning_rows_of_failed_batches_ends_when_the_server_is_sick(
@@ -445,30 +180,3 @@ async def test_calls_go_to_the_server_with_the_fewest_under_way(models: dict[str
     ):
         await asyncio.gather(*(engine.infer("text", rows(4)) for _ in range(12)))
     assert [len(fake.attempts) for fake in fakes] == [4, 4, 4]
-
-
-async def test_addresses_that_a_name_gains_and_loses_are_followed(
-    models: dict[str, ModelFolder], fake: FakeTriton, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = FakeTriton(models)
-    async with serving(fake) as one, serving(other) as two:
-        answers = {f"127.0.0.1:{one}"}
-
-        async def resolve(place: object) -> set[str]:
-            return set(answers)
-
-        monkeypatch.setattr(engine_module, "resolve", resolve)
-        monkeypatch.setattr(engine_module, "RESOLVE_S", 0.05)
-        async with engine_for(models, one) as (engine, ledger):
-            answers.add(f"127.0.0.1:{two}")
-            async with asyncio.timeout(3):
-                while not other.attempts:
-                    await engine.infer("text", rows(4))
-                    await asyncio.sleep(0.01)
-            answers.discard(f"127.0.0.1:{one}")
-            async with asyncio.timeout(3):
-                while ledger.breakers[f"127.0.0.1:{one}"] is not None:
-                    await asyncio.sleep(0.01)
-            before = len(fake.attempts)
-            await asyncio.gather(*(engine.infer("text", rows(4)) for _ in range(6)))
-            assert len(fake.attempts) == before
