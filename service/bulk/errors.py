@@ -1,0 +1,25 @@
+"""What ends a bulk job. What is wrong with one row only stands in that row.
+
+BulkError
+├── SourceError   the source can't be read, or not as asked
+├── StoreError    the output holds something else, or can't be written
+└── EngineGone    the engine or the service has failed for good
+"""
+
+from __future__ import annotations
+
+
+class BulkError(Exception):
+    """Base of what ends a job; the message says what to do."""
+
+
+class SourceError(BulkError):
+    """The source can't be read, or not as asked."""
+
+
+class StoreError(BulkError):
+    """The output belongs to another job, or can't be written."""
+
+
+class EngineGone(BulkError):
+    """The engine or the service did not answer for too long, or never will."""
