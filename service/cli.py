@@ -1,4 +1,4 @@
-"""The `onepeace` command: serve, info, embed, embed-files, eval; train, export and verify where PyTorch is installed."""
+"""The `onepeace` command: serve, info, embed, embed-files, eval; with PyTorch also train, export and verify."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("inputs", nargs="+", metavar="FILE_OR_TEXT", help="a file's path, or else a text")
     add_settings(embed)
     embed.set_defaults(command=_embed)
-    bulk = commands.add_parser(
-        "embed-files", help="embed a folder, a table or archives into Parquet; goes on when killed"
-    )
+    bulk = commands.add_parser("embed-files", help="embed a folder, a table or archives into Parquet")
     bulk_cli.add_bulk_arguments(bulk)
     add_settings(bulk)
     bulk.set_defaults(command=lambda options: bulk_cli.run_bulk(options, _settings(options)))

@@ -32,14 +32,12 @@ def add_bulk_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="OUT",
-        help="folder for the parts, or one file if it ends in .parquet",
+        help="folder of parts, or one file if it ends in .parquet",
     )
     parser.add_argument("--column", metavar="NAME", help="column with paths, relative to the table's folder, or texts")
     parser.add_argument("--id-column", metavar="NAME", help="column that names the rows (default: their number)")
     parser.add_argument("--modality", choices=["text"], help="the column holds texts, not paths")
-    parser.add_argument(
-        "--server", metavar="URL", help="ask a running service (http://… or grpc://…), not an engine here"
-    )
+    parser.add_argument("--server", metavar="URL", help="ask a running service: http://… or grpc://…")
     parser.add_argument("--restart", action="store_true", help="throw away what an earlier run wrote")
     parser.add_argument(
         "--rows-per-part", type=_positive, default=ROWS_PER_PART, metavar="N", help=f"default {ROWS_PER_PART}"

@@ -1,12 +1,4 @@
-"""What ends a bulk job. What is wrong with one row only stands in that row.
-
-BulkError
-├── SourceError   the source can't be read, or not as asked
-├── StoreError    the output holds something else, or can't be written
-└── EngineGone    the engine or the service has failed for good
-"""
-
-from __future__ import annotations
+"""What ends a bulk job: the source, the output or the engine. What is wrong with one row only stands in that row."""
 
 
 class BulkError(Exception):

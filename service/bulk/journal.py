@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +15,13 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Read what a run before left; what its kill cut off is dropped."""
-        self._file = open(path, "a+b", buffering=0)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._path = path
         self.rows = list(self._whole_rows())
 
     def _whole_rows(self) -> Iterator[Row]:
         end = 0
-        self._file.seek(0)
-        with open(self._file.fileno(), "rb", closefd=False) as reader:
+        with open(self._path, "rb") as reader:
             for line in reader:
                 try:
                     row = decode_row(line)
@@ -30,19 +31,21 @@ class Journal:
                     break
                 end += len(line)
                 yield row
-        self._file.truncate(end)
+        os.ftruncate(self._descriptor, end)
 
     def append(self, row: Row) -> None:
         """Write one row; from then on only a fault of the machine can lose it."""
         line = encode_row(row)
-        written = os.write(self._file.fileno(), line)
+        written = os.write(self._descriptor, line)
         if written != len(line):
-            raise OSError(28, "the disk is full", self._file.name)
+            raise OSError(errno.ENOSPC, "the disk is full")
 
     def clear(self) -> None:
         """Forget all rows: a part holds them now."""
-        self._file.truncate(0)
+        os.ftruncate(self._descriptor, 0)
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; a second time does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1

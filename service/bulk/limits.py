@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class InputLimits:
-    """Checked before a file is read; the engine or the service checks what only the content tells."""
+    """The first two are checked before a file is read, the others by the engine or the service."""
 
     max_file_bytes: int
     max_text_bytes: int
+    max_pixels: int
+    max_audio_seconds: float
+
+    @classmethod
+    def of(cls, limits: Mapping[str, Any], max_file_bytes: int) -> InputLimits:
+        """Those of the settings, or of `/info`.
+
+        Raises:
+            KeyError: one is missing.
+        """
+        return cls(
+            max_file_bytes,
+            int(limits["max_text_bytes"]),
+            int(limits["max_pixels"]),
+            float(limits["max_audio_seconds"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from service.bulk.embedder import Identity
@@ -21,8 +20,6 @@ BATCHES_AHEAD = 4
 """Rows under way, in batches of the largest size: one runs, one waits, the others are being read and decoded."""
 CALL_BYTES = 1
 """One row in each call: the batcher behind puts rows of all calls together."""
-START_S = 120.0
-POLL_S = 0.05
 
 
 class LocalEmbedder:
@@ -37,17 +34,13 @@ class LocalEmbedder:
 
     def identity(self) -> Identity:
         """What answers, known without loading a model."""
-        limits = InputLimits(self._settings.max_body_bytes, self._settings.max_text_bytes)
+        limits = InputLimits.of(self._settings.model_dump(), self._settings.max_body_bytes)
         embedder = self._runtime.embedder
         return Identity(self._settings.model_name, embedder.fingerprint, embedder.dimensions, limits)
 
     async def start(self) -> Identity:
-        """As `BulkEmbedder.start`. An engine elsewhere has `START_S` to answer; the job's patience does the rest."""
+        """As `BulkEmbedder.start`. An engine elsewhere may not be ready yet: the job has patience."""
         await self._runtime.start()
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + START_S
-        while not self._runtime.engine.ready() and loop.time() < end_s:
-            await asyncio.sleep(POLL_S)
         return self.identity()
 
     def window(self) -> Window:

@@ -161,58 +161,6 @@ class Store:
                 path.unlink()
         return lock
 
-    def _agree(self, source: Source, identity: Identity) -> dict[str, Any]:
-        """The record of this job, the same as that of the run before, if there was one."""
-        listed = self.folder / NEW_FILES
-        digest = hashlib.sha256()
-        with open(listed, "w", encoding="ascii") as lines:
-            for stamp in source.files():
-                line = stamp.line() + "\n"
-                digest.update(line.encode())
-                lines.write(line)
-        wanted: dict[str, Any] = {
-            **source.options,
-            "files_sha256": digest.hexdigest(),
-            "model": identity.model,
-            "fingerprint": identity.fingerprint,
-            "dimensions": identity.dimensions,
-            "max_file_bytes": identity.limits.max_file_bytes,
-            "max_text_bytes": identity.limits.max_text_bytes,
-        }
-        path = self.folder / RECORD
-        if path.exists():
-            self._compare(orjson.loads(path.read_bytes()), wanted, listed)
-        elif self._one_file is not None and self._one_file.exists():
-            self._compare(metadata_of(self._one_file), wanted, listed)
-        put_in_place(listed, self.folder / FILES)
-        if not path.exists():
-            unfinished = self.folder / NEW_RECORD
-            unfinished.write_bytes(orjson.dumps(wanted, option=orjson.OPT_INDENT_2))
-            put_in_place(unfinished, path)
-        return wanted
-
-    def _compare(self, recorded: dict[str, Any], wanted: dict[str, Any], listed: Path) -> None:
-        for key in recorded.keys() | wanted.keys():
-            before, now = recorded.get(key), wanted.get(key)
-            if before == now:
-                continue
-            what = f"{key} was {before}, and is {now}"
-            if key == "files_sha256":
-                what = f"the source has changed: {self._first_change(listed)}"
-            listed.unlink()
-            where = self._one_file or self.folder
-            raise StoreError(f"{where} holds another job: {what}; {RESTART}")
-
-    def _first_change(self, listed: Path) -> str:
-        before = self.folder / FILES
-        if not before.exists():
-            return "its files are not the same"
-        with open(before, encoding="ascii") as old_lines, open(listed, encoding="ascii") as new_lines:
-            for old_line, new_line in zip_longest(old_lines, new_lines):
-                if old_line != new_line:
-                    return _difference(old_line, new_line)
-        return "its files are not the same"
-
     def _write_waiting(self) -> None:
         write_part(to_table(self._waiting, self.schema), self.folder, TEMPORARY)
         self._waiting = []
@@ -224,13 +172,3 @@ class Store:
                 self._done.extend(bytes(max(row + 1, 2 * len(self._done), 1024) - len(self._done)))
             self.done_rows += 1 - self._done[row]
             self._done[row] = 1
-
-
-def _difference(old_line: str | None, new_line: str | None) -> str:
-    old = None if old_line is None else Stamp.of_line(old_line)
-    new = None if new_line is None else Stamp.of_line(new_line)
-    if new is None or (old is not None and old.path < new.path):
-        return f"'{old.path if old else ''}' is gone"
-    if old is None or new.path < old.path:
-        return f"'{new.path}' is new"
-    return f"'{new.path}' is not what it was"

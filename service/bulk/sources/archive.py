@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from service.bulk.entry import UNREADABLE, Entry, Failure, shown, unreadable
 from service.bulk.errors import SourceError
@@ -23,7 +23,7 @@ class Archives:
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
-        self.options: dict[str, str | None] = {"kind": "tar", "source": os.path.abspath(pattern)}
+        self.options: Mapping[str, str | None] = {"kind": "tar", "source": os.path.abspath(pattern)}
 
     def files(self) -> Iterator[Stamp]:
         """As `Source.files`: the archives."""
@@ -41,7 +41,7 @@ class Archives:
                 yield entry
                 row += 1
 
-    def count(self, files: Iterable[Stamp]) -> int | None:
+    def count(self, files: Iterable[Stamp]) -> int | None:  # noqa: ARG002
         """As `Source.count`: only reading tells."""
         return None
 
@@ -54,7 +54,7 @@ def _members(stamp: Stamp, row: int) -> Iterator[Entry]:
     try:
         with tarfile.open(stamp.path, "r:") as archive:
             while (member := archive.next()) is not None:
-                archive.members.clear()  # tarfile would keep all it has seen
+                archive.members.clear()  # type: ignore[attr-defined]  # it would keep all it has seen
                 key, extension = split_key(member.name)
                 if not member.isreg() or extension in LABELS or os.path.basename(key).startswith("."):
                     continue
@@ -70,7 +70,7 @@ def _members(stamp: Stamp, row: int) -> Iterator[Entry]:
 
 
 def split_key(name: str) -> tuple[str, str]:
-    """WebDataset's key and extension: `a/b.seg.png` is the sample `a/b` and the extension `seg.png`, in small letters."""
+    """WebDataset's key and extension, which is in small letters: `a/b.seg.PNG` is `a/b` and `seg.png`."""
     folder, _, base = name.rpartition("/")
     stem, _, extension = base.partition(".")
     return (f"{folder}/{stem}" if folder else stem), extension.lower()

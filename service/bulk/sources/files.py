@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO
 
 from service.bulk.entry import UNREADABLE, Entry, Failure, shown
@@ -19,7 +19,7 @@ MAGIC = re.compile(r"[*?\[]")
 class Files:
     """One row for each file. `root`: what ids leave out of the path."""
 
-    def __init__(self, options: dict[str, str | None], root: str, find: Callable[[], Iterator[Stamp]]) -> None:
+    def __init__(self, options: Mapping[str, str | None], root: str, find: Callable[[], Iterator[Stamp]]) -> None:
         self.options, self._root, self._find = options, root, find
 
     def files(self) -> Iterator[Stamp]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,7 +42,7 @@ class Stamp:
 class Source(Protocol):
     """One source. `options` name it and how it is read: what must be the same for a job to go on."""
 
-    options: dict[str, str | None]
+    options: Mapping[str, str | None]
 
     def files(self) -> Iterator[Stamp]:
         """The files that fix the rows: what is written down at the start, and compared when the job goes on.

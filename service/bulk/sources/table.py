@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ class Table:
 
     def __init__(self, path: str, columns: Columns) -> None:
         self._path, self._columns = path, columns
-        self.options: dict[str, str | None] = {
+        self.options: Mapping[str, str | None] = {
             "kind": "table",
             "source": os.path.abspath(path),
             "column": columns.content,
@@ -47,7 +47,7 @@ class Table:
         """As `Source.files`: the table itself."""
         yield Stamp.of_file(self._path)
 
-    def entries(self, files: Iterable[Stamp]) -> Iterator[Entry]:
+    def entries(self, files: Iterable[Stamp]) -> Iterator[Entry]:  # noqa: ARG002
         """As `Source.entries`."""
         folder = os.path.dirname(self._path)
         for row, (content, name) in enumerate(self._rows()):
@@ -62,7 +62,7 @@ class Table:
                 size = max(0, Stamp.of_file(path).size)
                 yield Entry(row, name, shown(path), file=path, size=size)
 
-    def count(self, files: Iterable[Stamp]) -> int | None:
+    def count(self, files: Iterable[Stamp]) -> int | None:  # noqa: ARG002
         """As `Source.count`."""
         if self._path.lower().endswith(".parquet"):
             with _parquet(self._path) as file:
