@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.errors import ModelNotServed, ServiceError
+from service.errors import ModelNotServed
+from service.handlers import embed as handler
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
-from service.usecases.embedding import Embedded
 from service.wire.answers import EmbedAnswer, embed_body, json_response
-from service.wire.checking import check_items
 from service.wire.form import FormRule
 from service.wire.schemas import EmbedEnvelope, EmbedRequest
 
@@ -35,11 +32,4 @@ async def embed(request: Request) -> Response:
     """
     runtime, context = runtime_of(request), context_of(request)
     wanted = await runtime.read(request, EmbedEnvelope, FORM)
-    items = check_items(wanted.inputs, "/inputs")
-    outcomes: Sequence[Embedded | ServiceError]
-    runtime.admit_items(context, items)
-    if wanted.on_error == "report":
-        outcomes = await runtime.embedder.embed_each(items, context.stages)
-    else:
-        outcomes = await runtime.embedder.embed_all(items, context.stages)
-    return json_response(embed_body(runtime.settings.model_name, runtime.embedder, outcomes, items))
+    return json_response(embed_body(await handler.embed(runtime, context, wanted)))
