@@ -19,7 +19,8 @@ FORM = {
     "text": FormRule("inputs", "text", many=True),
     "image": FormRule("inputs", "image", many=True, binary=True),
     "audio": FormRule("inputs", "audio", many=True, binary=True),
-    "encoding": FormRule("encoding"),
+    "encoding": FormRule("encoding", one_or_many=True),
+    "dimensions": FormRule("dimensions"),
     "on_error": FormRule("on_error"),
 }
 

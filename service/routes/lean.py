@@ -75,5 +75,5 @@ def _form_schema(form: Mapping[str, FormRule]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for name, rule in form.items():
         value = {"type": "string", "format": "binary"} if rule.binary else {"type": "string"}
-        properties[name] = {"type": "array", "items": value} if rule.many else value
+        properties[name] = {"type": "array", "items": value} if rule.many or rule.one_or_many else value
     return {"type": "object", "properties": properties, "additionalProperties": False}
