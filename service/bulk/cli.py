@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.bulk.embedder import BulkEmbedder
+    from service.bulk.embedder import BulkEmbedder, Identity
+    from service.bulk.row import Row
     from service.bulk.sources.protocol import Source
     from service.bulk.store import Store
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
-ROWS_PER_PART = 4096
+ROWS_PER_PART, RAY_ROWS_PER_PART = 4096, 512
 SOURCE_HELP = (
     "a folder; a pattern in quotes ('photos/**/*.jpg'); a .tsv, .csv or .parquet table with --column; WebDataset tars "
     "('shard-{000..012}.tar', 'shards/*.tar'); or - for paths on standard input"
@@ -40,7 +41,7 @@ def add_bulk_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", metavar="URL", help="ask a running service: http://… or grpc://…")
     parser.add_argument("--restart", action="store_true", help="throw away what an earlier run wrote")
     parser.add_argument(
-        "--rows-per-part", type=_positive, default=ROWS_PER_PART, metavar="N", help=f"default {ROWS_PER_PART}"
+        "--rows-per-part", type=_positive, metavar="N", help=f"default {ROWS_PER_PART}, on Ray {RAY_ROWS_PER_PART}"
     )
     parser.add_argument(
         "--ray",
@@ -75,14 +76,15 @@ def run_bulk(args: argparse.Namespace, settings: Settings) -> int:
         return _complain("stopped; what is done is kept, and the same command goes on from there", INTERRUPTED)
 
 
-def open_store(args: argparse.Namespace, source: Source, embedder_identity: object) -> Store:
+def open_store(args: argparse.Namespace, source: Source, identity: Identity) -> Store:
     """The output as the arguments name it."""
-    from service.bulk.embedder import Identity
     from service.bulk.store import Store
 
-    if not isinstance(embedder_identity, Identity):
-        raise TypeError("not an identity")
-    return Store(args.out, source, embedder_identity, restart=args.restart, rows_per_part=args.rows_per_part)
+    rows_per_part = args.rows_per_part or ROWS_PER_PART
+    store = Store(args.out, source, identity, restart=args.restart, rows_per_part=rows_per_part)
+    if store.done_rows:
+        say(f"{store.done_rows} rows are done already")
+    return store
 
 
 def _source(args: argparse.Namespace) -> Source:
@@ -104,18 +106,19 @@ async def _run(args: argparse.Namespace, settings: Settings, source: Source) -> 
         store = open_store(args, source, identity)
         try:
             progress = Progress(source.count(store.files()), store.done_rows, store.failed_rows)
-            if store.done_rows:
-                _say(f"{store.done_rows} rows are done already")
-            try:
-                await Job(source, store, embedder, identity).run(progress)
-            finally:
-                progress.close()
+
+            def keep(row: Row) -> None:
+                store.add(row)
+                progress.add(1, int(row.failure is not None))
+
+            with progress:
+                await Job(embedder, identity, keep).run(store.missing(source))
             store.finish()
         finally:
             store.close()
     finally:
         await embedder.close()
-    _say(f"{args.out}: {progress.line()}")
+    say(f"{args.out}: {progress.line()}")
     return 0
 
 
@@ -137,10 +140,11 @@ def _positive(value: str) -> int:
     return number
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """One line on stderr."""
     sys.stderr.write(f"onepeace: {message}\n")
 
 
 def _complain(message: str, code: int) -> int:
-    _say(message)
+    say(message)
     return code

@@ -45,7 +45,10 @@ class Progress:
             left = f", {tqdm.format_interval(max(0, self._total - self.done) / rate)} left"
         return f"{self.done}{of_total} rows, {rate:.1f} rows/s{left}, {self.failed} failed"
 
-    def close(self) -> None:
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         """Leave the bar as it stands."""
         if self._bar is not None:
             self._bar.close()

@@ -13,11 +13,13 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import orjson
 
 from service import __version__
 from service.bulk.embedder import Identity
+from service.bulk.entry import Entry
 from service.bulk.errors import StoreError
 from service.bulk.journal import Journal
 from service.bulk.record import FILES, NEW_FILES, NEW_RECORD, RECORD, agree
@@ -34,7 +36,9 @@ from service.bulk.table import (
 )
 
 JOURNAL, TEMPORARY = "_journal.jsonl", "_part.tmp"
-TEMPORARIES = NEW_RECORD, NEW_FILES, "_part*.tmp"
+TEMPORARIES = NEW_RECORD, NEW_FILES, TEMPORARY
+RUNS = "_run-*"
+"""Folders in which workers of one run write: when it is gone, a worker that outlived its run can't finish a part."""
 
 
 class Store:
@@ -80,6 +84,10 @@ class Store:
     def has(self, row: int) -> bool:
         """Whether a row is done."""
         return row < len(self._done) and self._done[row] == 1
+
+    def missing(self, source: Source) -> Iterator[Entry]:
+        """The source's entries that are not done, in its order."""
+        return (entry for entry in source.entries(self.files()) if not self.has(entry.row))
 
     def files(self) -> Iterator[Stamp]:
         """The source's files as they were when the job began."""
@@ -159,6 +167,8 @@ class Store:
         for pattern in TEMPORARIES:
             for path in self.folder.glob(pattern):
                 path.unlink()
+        for path in self.folder.glob(RUNS):
+            retire_run(path)
         return lock
 
     def _write_waiting(self) -> None:
@@ -172,3 +182,10 @@ class Store:
                 self._done.extend(bytes(max(row + 1, 2 * len(self._done), 1024) - len(self._done)))
             self.done_rows += 1 - self._done[row]
             self._done[row] = 1
+
+
+def retire_run(folder: Path) -> None:
+    """Remove a run's folder: first its name, at once, so that nobody who writes there can give a part its name."""
+    dead = folder.with_name(f"_dead-{uuid4().hex}")
+    folder.rename(dead)
+    shutil.rmtree(dead, ignore_errors=True)
