@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from service.bulk.claim import new_run, retire_run
 from service.bulk.cli import RAY_ROWS_PER_PART, make_embedder, open_store, say
 from service.bulk.embedder import Identity
 from service.bulk.entry import Entry, Failure
@@ -26,7 +28,7 @@ from service.bulk.job import Job
 from service.bulk.progress import Progress
 from service.bulk.row import Row
 from service.bulk.sources.protocol import Source
-from service.bulk.store import Store, retire_run
+from service.bulk.store import Store
 from service.bulk.table import to_table, write_part
 from service.settings import Settings, available_cores
 
@@ -91,10 +93,9 @@ def run_on_ray(args: argparse.Namespace, settings: Settings, source: Source) -> 
     settings = settings.model_copy(update={"model_repository": settings.model_repository.absolute()})
     identity = asyncio.run(_identity(args.server, settings))
     store = open_store(args, source, identity)
-    run = store.folder.absolute() / f"_run-{uuid4().hex}"
+    run = new_run(store.folder.absolute())
     begun_here = not ray.is_initialized()
     try:
-        run.mkdir()
         plan = Plan(settings.model_dump(), args.server, identity, store.schema, run.parent, run.name)
         rows_per_part = args.rows_per_part or RAY_ROWS_PER_PART
         lists = _write_lists(store.missing(source), run, rows_per_part)
@@ -130,13 +131,13 @@ def _connect(address: str) -> None:
     if ray.is_initialized():
         return
     if address:
-        ray.init(address=address, logging_level="warning", log_to_driver=False)
+        ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
     else:
         ray.init(
             address="local",
             num_cpus=max(2, available_cores()),
             include_dashboard=False,
-            logging_level="warning",
+            logging_level=logging.WARNING,
             log_to_driver=False,
         )
 
@@ -153,8 +154,8 @@ def _write_lists(entries: Iterator[Entry], folder: Path, rows: int) -> list[str]
 def _embed(lists: list[str], plan: Plan, rows_per_part: int, store: Store, progress: Progress) -> None:
     import ray
 
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
     resources = ray.cluster_resources()
     gpus = 0 if plan.server else int(resources.get("GPU", 0))
     workers = max(1, min(len(lists), gpus or len(ray.nodes())))
@@ -166,8 +167,7 @@ def _embed(lists: list[str], plan: Plan, rows_per_part: int, store: Store, progr
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
         num_cpus=1,  # of the engine's threads Ray knows nothing; the rest is for tasks that read lists
-        num_gpus=1 if gpus else 0,
-        scheduling_strategy="SPREAD",
+        num_gpus=1 if gpus else None,
     )
     try:
         for batch in answers.iter_batches(batch_size=None, batch_format="pyarrow"):

@@ -35,27 +35,33 @@ def agree(folder: Path, one_file: Path | None, source: Source, identity: Identit
         StoreError: the output belongs to another job; says in what they differ.
         SourceError: the source can't be read.
     """
-    record: Record = {
-        **source.options,
-        "files_sha256": _list_files(source, folder / NEW_FILES),
-        "model": identity.model,
-        "fingerprint": identity.fingerprint,
-        "dimensions": identity.dimensions,
-        **asdict(identity.limits),
-    }
-    before = None
-    if (folder / RECORD).exists():
-        before = orjson.loads((folder / RECORD).read_bytes())
-    elif one_file is not None and one_file.exists():
-        before = metadata_of(one_file)
-    if before is not None and (what := _first_difference(folder, before, record)):
-        (folder / NEW_FILES).unlink()
-        raise StoreError(f"{one_file or folder} holds another job: {what}; {RESTART}")
+    try:
+        record: Record = {
+            **source.options,
+            "files_sha256": _list_files(source, folder / NEW_FILES),
+            "model": identity.model,
+            "fingerprint": identity.fingerprint,
+            "dimensions": identity.dimensions,
+            **asdict(identity.limits),
+        }
+        before = _record_before(folder, one_file)
+        if before is not None and (what := _first_difference(folder, before, record)):
+            raise StoreError(f"{one_file or folder} holds another job: {what}; {RESTART}")
+    except BaseException:
+        (folder / NEW_FILES).unlink(missing_ok=True)
+        raise
     put_in_place(folder / NEW_FILES, folder / FILES)
     if not (folder / RECORD).exists():
         (folder / NEW_RECORD).write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
         put_in_place(folder / NEW_RECORD, folder / RECORD)
     return record
+
+
+def _record_before(folder: Path, one_file: Path | None) -> Record | None:
+    if (folder / RECORD).exists():
+        record: Record = orjson.loads((folder / RECORD).read_bytes())
+        return record
+    return metadata_of(one_file) if one_file is not None and one_file.exists() else None
 
 
 def _list_files(source: Source, path: Path) -> str:

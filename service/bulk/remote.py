@@ -13,6 +13,7 @@ from service.bulk.errors import EngineGone
 from service.bulk.limits import InputLimits, Window
 from service.bulk.row import Answer
 from service.errors import EngineUnavailable
+from service.media.payload import read_payload
 from service.usecases.items import ImageItem, MediaItem, TextItem
 
 CALLS = 4
@@ -87,4 +88,4 @@ class RemoteEmbedder:
 def _as_sent(item: MediaItem) -> Any:
     if isinstance(item, TextItem):
         return item.text
-    return (onepeace_client.Image if isinstance(item, ImageItem) else onepeace_client.Audio)(item.payload)
+    return (onepeace_client.Image if isinstance(item, ImageItem) else onepeace_client.Audio)(read_payload(item.payload))

@@ -7,38 +7,30 @@ With `OUT.parquet`, all this lies in `OUT.parquet.parts/` until the one file is 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import orjson
 
 from service import __version__
+from service.bulk.claim import JOURNAL, TEMPORARY, claim, release
 from service.bulk.embedder import Identity
 from service.bulk.entry import Entry
 from service.bulk.errors import StoreError
 from service.bulk.journal import Journal
-from service.bulk.record import FILES, NEW_FILES, NEW_RECORD, RECORD, agree
+from service.bulk.record import FILES, Record, agree
 from service.bulk.row import Row
 from service.bulk.sources.protocol import Source, Stamp
 from service.bulk.table import (
     merge_parts,
-    metadata_of,
     parts_of,
     read_part,
     table_schema,
     to_table,
     write_part,
 )
-
-JOURNAL, TEMPORARY = "_journal.jsonl", "_part.tmp"
-TEMPORARIES = NEW_RECORD, NEW_FILES, TEMPORARY
-RUNS = "_run-*"
-"""Folders in which workers of one run write: when it is gone, a worker that outlived its run can't finish a part."""
 
 
 class Store:
@@ -53,33 +45,20 @@ class Store:
         self._one_file = out if out.suffix.lower() == ".parquet" else None
         self.folder = out if self._one_file is None else out.with_name(out.name + ".parts")
         self._rows_per_part = rows_per_part
+        self._done = bytearray()
+        self.done_rows = self.failed_rows = 0
         try:
-            self._lock = self._begin(restart)
-            self.record = agree(self.folder, self._one_file, source, identity)
-            metadata = {"model": identity.model, "fingerprint": identity.fingerprint}
-            metadata |= {"dimensions": str(identity.dimensions), "version": __version__}
-            self.schema = table_schema(
-                identity.dimensions,
-                {f"onepeace.{key}": value for key, value in metadata.items()}
-                | {"onepeace.job": orjson.dumps(self.record).decode()},
-            )
-            self.is_finished = self._one_file is not None and self._one_file.exists()
-            self._done = bytearray()
-            self.done_rows = self.failed_rows = 0
-            for part in [self._one_file] if self.is_finished and self._one_file else parts_of(self.folder):
-                rows, failed = read_part(part)
-                self._mark(rows)
-                self.failed_rows += failed
-            self._journal = Journal(self.folder / JOURNAL)
+            self._lock = claim(self.folder, self._one_file, restart=restart)
+            try:
+                record = agree(self.folder, self._one_file, source, identity)
+                self.schema = table_schema(identity.dimensions, _metadata(identity, record))
+                self.is_finished = self._one_file is not None and self._one_file.exists()
+                self._waiting = self._read_done()
+            except BaseException:
+                release(self.folder, self._lock)
+                raise
         except OSError as error:
             raise StoreError(f"{out}: {error.strerror or error}") from error
-        except StoreError:
-            with suppress(OSError):  # nothing is in it, so we made it
-                self.folder.rmdir()
-            raise
-        self._waiting = [row for row in self._journal.rows if not self.has(row.row)]
-        self._mark(row.row for row in self._waiting)
-        self.failed_rows += sum(row.failure is not None for row in self._waiting)
 
     def has(self, row: int) -> bool:
         """Whether a row is done."""
@@ -139,37 +118,22 @@ class Store:
     def close(self) -> None:
         """Let go of the files; the work can go on later."""
         self._journal.close()
-        with suppress(OSError):
+        if self._lock >= 0:
             os.close(self._lock)
         self._lock = -1
 
-    def _begin(self, restart: bool) -> int:
-        """The folder, ours alone from now on."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.folder, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(lock)
-            raise StoreError(f"{self.folder} is being written by another job") from error
-        except OSError:  # a file system without locks
-            pass
-        known = (self.folder / RECORD).exists()
-        if restart and self._one_file is not None and self._one_file.exists():
-            metadata_of(self._one_file)
-            self._one_file.unlink()
-        strangers = (path for path in self.folder.iterdir() if not path.name.startswith("_"))
-        if not known and self._one_file is None and any(strangers):
-            raise StoreError(f"{self.folder} is not empty, and no job of this kind wrote it")
-        if restart:
-            for path in [*parts_of(self.folder), *(self.folder / name for name in (JOURNAL, RECORD, FILES))]:
-                path.unlink(missing_ok=True)
-        for pattern in TEMPORARIES:
-            for path in self.folder.glob(pattern):
-                path.unlink()
-        for path in self.folder.glob(RUNS):
-            retire_run(path)
-        return lock
+    def _read_done(self) -> list[Row]:
+        """Mark what stands in parts or in the journal; the rows that only the journal has."""
+        for part in [self._one_file] if self._one_file is not None and self.is_finished else parts_of(self.folder):
+            rows, failed = read_part(part)
+            self._mark(rows)
+            self.failed_rows += failed
+        self._journal = Journal(self.folder / JOURNAL)
+        waiting = [row for row in self._journal.rows if not self.has(row.row)]
+        self._journal.rows.clear()
+        self._mark(row.row for row in waiting)
+        self.failed_rows += sum(row.failure is not None for row in waiting)
+        return waiting
 
     def _write_waiting(self) -> None:
         write_part(to_table(self._waiting, self.schema), self.folder, TEMPORARY)
@@ -184,8 +148,11 @@ class Store:
             self._done[row] = 1
 
 
-def retire_run(folder: Path) -> None:
-    """Remove a run's folder: first its name, at once, so that nobody who writes there can give a part its name."""
-    dead = folder.with_name(f"_dead-{uuid4().hex}")
-    folder.rename(dead)
-    shutil.rmtree(dead, ignore_errors=True)
+def _metadata(identity: Identity, record: Record) -> dict[str, str]:
+    return {
+        "onepeace.model": identity.model,
+        "onepeace.fingerprint": identity.fingerprint,
+        "onepeace.dimensions": str(identity.dimensions),
+        "onepeace.version": __version__,
+        "onepeace.job": orjson.dumps(record).decode(),
+    }

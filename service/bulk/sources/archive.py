@@ -6,6 +6,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from service.bulk.entry import UNREADABLE, Entry, Failure, shown, unreadable
 from service.bulk.errors import SourceError
@@ -48,25 +49,38 @@ class Archives:
 
 def _members(stamp: Stamp, row: int) -> Iterator[Entry]:
     where = shown(stamp.path)
-    if stamp.fault is not None:
-        yield Entry(row, where, where, failure=Failure(UNREADABLE, stamp.fault))
-        return
-    try:
-        with tarfile.open(stamp.path, "r:") as archive:
-            while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # it would keep all it has seen
-                key, extension = split_key(member.name)
-                if not member.isreg() or extension in LABELS or os.path.basename(key).startswith("."):
-                    continue
-                path = shown(f"{stamp.path}/{member.name}")
-                offset, size = member.offset_data, member.size
-                yield Entry(row, shown(key), path, file=stamp.path, offset=offset, size=size)
-                row += 1
-    except tarfile.TarError as error:
-        fault = f"can't be read: {error or 'the archive is damaged'}; plain tar archives are accepted"
+    fault = stamp.fault
+    if fault is None:
+        try:
+            with tarfile.open(stamp.path, "r:") as archive:
+                while (member := archive.next()) is not None:
+                    archive.members.clear()  # type: ignore[attr-defined]  # it would keep all it has seen
+                    if (entry := _entry(stamp.path, member, row)) is not None:
+                        yield entry
+                        row += 1
+                fault = None if _ends_well(archive) else "the archive is damaged or cut off behind its last row here"
+        except tarfile.TarError as error:
+            fault = f"can't be read: {error or 'the archive is damaged'}; plain tar archives are accepted"
+        except OSError as error:
+            fault = unreadable(error).detail
+    if fault is not None:
         yield Entry(row, where, where, failure=Failure(UNREADABLE, fault))
-    except OSError as error:
-        yield Entry(row, where, where, failure=unreadable(error))
+
+
+def _entry(archive: str, member: tarfile.TarInfo, row: int) -> Entry | None:
+    key, extension = split_key(member.name)
+    if not member.isreg() or extension in LABELS or os.path.basename(member.name).startswith("."):
+        return None
+    path = shown(f"{archive}/{member.name}")
+    return Entry(row, shown(key), path, file=archive, offset=member.offset_data, size=member.size)
+
+
+def _ends_well(archive: tarfile.TarFile) -> bool:
+    """Whether the end mark was reached: `tarfile` takes a broken header for the end, too."""
+    file: Any = archive.fileobj
+    file.seek(archive.offset)
+    block = file.read(tarfile.BLOCKSIZE)
+    return bool(block) and not any(block)
 
 
 def split_key(name: str) -> tuple[str, str]:
