@@ -6,7 +6,6 @@ python -m tests.service.bulk.known_job SOURCE OUT MAX_BYTES PAUSE_S LOG
 from __future__ import annotations
 
 import asyncio
-import resource
 import sys
 from pathlib import Path
 
@@ -37,4 +36,5 @@ async def run(source_name: str, out: Path, max_bytes: int, pause_s: float, log: 
 
 if __name__ == "__main__":
     asyncio.run(run(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), Path(sys.argv[5])))
-    sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}\n")
+    (peak,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    sys.stdout.write(f"{int(peak.split()[1]) * 1024}\n")

@@ -13,7 +13,7 @@ from service.bulk.loader import load
 from service.usecases.items import AudioItem, ImageItem, TextItem
 from tests.service.media_files import clip, picture
 
-LIMITS = InputLimits(max_file_bytes=100_000, max_text_bytes=20, max_pixels=10**6, max_audio_seconds=60.0)
+LIMITS = InputLimits(max_file_bytes=100_000, max_text_bytes=400, max_pixels=10**6, max_audio_seconds=60.0)
 
 
 def load_file(folder: Path, name: str, data: bytes) -> object:
@@ -25,7 +25,7 @@ def load_file(folder: Path, name: str, data: bytes) -> object:
 def test_content_decides_not_the_name(tmp_path: Path) -> None:
     assert isinstance(load_file(tmp_path, "sound.jpg", clip()), AudioItem)
     assert isinstance(load_file(tmp_path, "picture", picture()), ImageItem)
-    assert isinstance(load_file(tmp_path, "picture.txt", picture()), ImageItem)
+    assert isinstance(load_file(tmp_path, "picture.txt", picture(size=(8, 8))), ImageItem)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_content_decides_not_the_name(tmp_path: Path) -> None:
         (b"\xef\xbb\xbfa cow\r\n", "a cow"),
         (b"two\nlines\n\n", "two\nlines\n"),
         (b"", ""),
-        (b"x" * 20 + b"\n", "x" * 20),
+        (b"x" * 400 + b"\n", "x" * 400),
     ],
 )
 def test_a_text_file_loses_mark_and_last_line_break(tmp_path: Path, data: bytes, text: str) -> None:
@@ -46,7 +46,7 @@ def test_a_text_file_loses_mark_and_last_line_break(tmp_path: Path, data: bytes,
     ("name", "data", "code"),
     [
         ("a.txt", b"caf\xe9", "invalid_text"),
-        ("a.txt", b"x" * 26, "invalid_text"),
+        ("a.txt", b"x" * 406, "invalid_text"),
         ("a.pdf", b"%PDF", "unsupported_file"),
         ("a.png", b"x" * 100_001, "body_too_large"),
     ],

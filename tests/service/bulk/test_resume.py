@@ -59,10 +59,11 @@ def test_killed_at_random_moments_no_row_is_lost_or_made_twice(tmp_path: Path, n
         log.write_bytes(b"")
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         end = time.monotonic() + 30
-        while process.poll() is None and not log.stat().st_size and time.monotonic() < end:
-            time.sleep(0.005)
+        wanted = rng.randint(1, 250)  # so many bytes a line: after some 1 to 250 of the rows were asked
+        while process.poll() is None and log.stat().st_size < wanted * len("text 999\n") and time.monotonic() < end:
+            time.sleep(0.002)
         try:
-            process.wait(rng.uniform(0.0, 0.7))
+            process.wait(rng.uniform(0.0, 0.05))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             kills += 1
