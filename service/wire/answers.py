@@ -88,10 +88,11 @@ class GroundAnswer(Answer):
 
 
 class LabelProbability(BaseModel):
-    """A label and its probability."""
+    """A label and its probability; from `/classify` also its cosine."""
 
     label: str
     probability: float
+    cosine: float | None = None
 
 
 class WindowLabelsDatum(BaseModel):
@@ -107,6 +108,7 @@ class LabelsAnswer(Answer):
 
     labels: list[LabelProbability]
     input: dict[str, Any]
+    none_of_these: float | None = Field(None, description="probability, if `/classify` was given a threshold")
     windows: list[WindowLabelsDatum] | None = None
 
 
@@ -175,6 +177,8 @@ def labels_answer(result: LabelsResult) -> Response:
         "labels": [_label_body(scored) for scored in result.labels],
         "input": note_body(result.notes),
     }
+    if result.none_of_these is not None:
+        body["none_of_these"] = result.none_of_these
     if result.windows:
         body["windows"] = [
             {**span_body(window.span), "labels": [_label_body(scored) for scored in window.labels]}
@@ -184,7 +188,8 @@ def labels_answer(result: LabelsResult) -> Response:
 
 
 def _label_body(scored: ScoredLabel) -> dict[str, Any]:
-    return {"label": scored.label, "probability": scored.probability}
+    body: dict[str, Any] = {"label": scored.label, "probability": scored.probability}
+    return body if scored.cosine is None else body | {"cosine": scored.cosine}
 
 
 def span_body(span: Span) -> dict[str, float]:

@@ -235,12 +235,22 @@ class GroundRequest(Request):
     phrases: list[str] = Field(min_length=1)
 
 
+Template = Annotated[str, Field(max_length=1000)]
+
+
 class ClassifyRequest(Request):
     """`POST /classify`."""
 
     input: EmbedItem
     labels: list[str] = Field(min_length=1)
-    template: str | None = Field(None, max_length=1000, description="holds `{}` once, where the label goes")
+    template: Template | None = Field(None, description="holds `{}` once, where the label goes")
+    templates: list[Template] | None = Field(
+        None, min_length=1, description="several: a label's vector is the normalised mean over them"
+    )
+    multi_label: bool = Field(False, description="labels don't exclude each other; needs a threshold")
+    threshold: float | None = Field(
+        None, ge=-1, le=1, description="cosine from which a label counts; the rest is `none_of_these`"
+    )
 
 
 class AudioLabelsRequest(Request):
