@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from service.engine.protocol import RowInputs
 from service.errors import ModelNotServed
 from service.media.audio import AudioSpec, DecodedAudio, decode_audio
 from service.media.audio_windows import Clip, Windows, decode_clip
-from service.media.image import DecodedImage, decode_image
+from service.media.image import DecodedImage, Pixels, Region, decode_image, decode_regions
 from service.media.payload import Payload, read_payload
 from service.media.text import EncodedText, TextTokenizer
 from service.repository import CONTRACTS, TOKENS, ModelFolder
@@ -76,6 +77,15 @@ class Preprocessor:
         """
         size = self.model(model).card.image_size or 0
         return decode_image(read_payload(payload), size=size, max_pixels=self._settings.max_pixels)
+
+    def regions(self, model: str, payload: Payload, regions: Sequence[Region]) -> list[Pixels]:
+        """Regions of one picture, each at the size that `model` takes; see `decode_regions`.
+
+        Raises:
+            InvalidBase64, UnreadableImage, ImageTooLarge: see the decoders.
+        """
+        size = self.model(model).card.image_size or 0
+        return decode_regions(read_payload(payload), regions, size=size, max_pixels=self._settings.max_pixels)
 
     def audio(self, model: str, payload: Payload) -> DecodedAudio:
         """Samples at the rate that `model` takes.

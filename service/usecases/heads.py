@@ -28,11 +28,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class GroundedPhrase:
-    """A phrase's box in pixels of the upright image and as fractions of its sides: x0, y0, x1, y1."""
+    """A phrase's box in pixels of the upright image and as fractions of its sides: x0, y0, x1, y1.
+
+    `score` is the cosine between the phrase and what is in the box, where it was asked for.
+    """
 
     phrase: str
     box: tuple[float, float, float, float]
     box_normalized: tuple[float, float, float, float]
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

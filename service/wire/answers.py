@@ -78,6 +78,7 @@ class PhraseBox(BaseModel):
     phrase: str
     box: Box
     box_normalized: Box
+    score: float | None = Field(None, description="cosine between the phrase and what is in the box, if asked for")
 
 
 class GroundAnswer(Answer):
@@ -165,6 +166,7 @@ def ground_answer(result: GroundResult) -> Response:
             "box": dict(zip(corners, (round(edge, 2) for edge in found.box), strict=True)),
             "box_normalized": dict(zip(corners, found.box_normalized, strict=True)),
         }
+        | ({} if found.score is None else {"score": found.score})
         for found in result.boxes
     ]
     return json_response({**source_body(result.source), "image": result.image, "boxes": rendered})

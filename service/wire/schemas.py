@@ -233,6 +233,9 @@ class GroundRequest(Request):
 
     image: Media
     phrases: list[str] = Field(min_length=1)
+    scores: bool = Field(
+        False, description="also the cosine between each phrase and what is in its box: low where it is not there"
+    )
 
 
 Template = Annotated[str, Field(max_length=1000)]
