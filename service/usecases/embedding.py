@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from service.batching.row_queue import Priority, RowResult
 from service.context import Stages
 from service.errors import EngineFailure, FingerprintMismatch, InputError, InvalidField, InvalidRequest
-from service.pipeline import Pipeline
+from service.pipeline import Pipeline, Reader
 from service.preprocessing import Note, Prepared, audio_row, image_row, text_row
 from service.repository import EMBEDDING_MODELS, ModelFolder, space_fingerprint
 from service.usecases.items import (
@@ -107,18 +106,20 @@ class Embedder:
             for (part, place, leaf), text in zip(texts, encoded, strict=True):
                 part.ready[place] = _located(text, leaf) if isinstance(text, InputError) else text_row("text", text)
         if media:
-            prepared = await self._pipeline.prepare([self._job(leaf) for _, _, leaf in media], stages)
+            prepared = await self._pipeline.prepare_media(
+                [(self._reader(leaf), leaf.payload) for _, _, leaf in media], stages
+            )
             for (part, place, leaf), row in zip(media, prepared, strict=True):
                 part.ready[place] = _located(row, leaf) if isinstance(row, InputError) else row
         return parts
 
-    def _job(self, leaf: MediaItem) -> partial[Prepared]:
+    def _reader(self, leaf: ImageItem | AudioItem) -> Reader[Prepared]:
         preprocessor = self._pipeline.preprocessor
         if isinstance(leaf, ImageItem):
             preprocessor.model("image")
-            return partial(lambda item: image_row("image", preprocessor.image("image", item.payload)), leaf)
+            return lambda payload: image_row("image", preprocessor.image("image", payload))
         preprocessor.model("audio")
-        return partial(lambda item: audio_row("audio", preprocessor.audio("audio", item.payload)), leaf)
+        return lambda payload: audio_row("audio", preprocessor.audio("audio", payload))
 
     def _check_vector(self, item: VectorItem) -> Vector | InputError:
         """A caller's own vector, L2-normalised."""

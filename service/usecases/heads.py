@@ -128,9 +128,8 @@ class Heads:
         preprocessor = self._pipeline.preprocessor
         preprocessor.model(model)
         encoded = await self._pipeline.prepare_texts(model, [text.text for text in texts], stages)
-        decoded = await self._pipeline.prepare(
-            [partial(preprocessor.image, model, image.payload) for image in images], stages
-        )
+        read = partial(preprocessor.image, model)
+        decoded = await self._pipeline.prepare_media([(read, image.payload) for image in images], stages)
         pointers = [image.pointer for image in images] + [text.pointer for text in texts]
         wrong = _errors([*decoded, *encoded], pointers)
         if wrong:
@@ -146,7 +145,8 @@ class Heads:
     async def _audio(self, model: str, clip: AudioItem, stages: Stages) -> DecodedAudio:
         preprocessor = self._pipeline.preprocessor
         preprocessor.model(model)
-        (decoded,) = await self._pipeline.prepare([partial(preprocessor.audio, model, clip.payload)], stages)
+        read = partial(preprocessor.audio, model)
+        (decoded,) = await self._pipeline.prepare_media([(read, clip.payload)], stages)
         if isinstance(decoded, InputError):
             decoded.pointer = clip.pointer
             raise InvalidRequest([decoded])

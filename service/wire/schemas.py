@@ -32,9 +32,11 @@ def _check_media(value: object) -> object:
 Media = Annotated[
     Payload,
     PlainValidator(_check_media),
-    WithJsonSchema({"type": "string", "format": "byte", "description": "base64, or a data URI with ;base64"}),
+    WithJsonSchema(
+        {"type": "string", "format": "byte", "description": "base64, a data URI with ;base64, or an https URL"}
+    ),
 ]
-"""Base64 or a data URI in JSON, the file's bytes in multipart."""
+"""Base64, a data URI or a URL in JSON, the file's bytes in multipart."""
 
 
 class Request(BaseModel):
