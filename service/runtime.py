@@ -23,6 +23,7 @@ from service.settings import Settings
 from service.usecases.embedding import Embedder
 from service.usecases.heads import Heads
 from service.usecases.items import Item, leaves, modality
+from service.usecases.source import Source
 from service.wire.body import BodyReader
 from service.wire.form import FormRule
 
@@ -49,6 +50,7 @@ class Runtime:
         self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics, urls)
         self.embedder = Embedder(self.models, self.pipeline, bulk_items=settings.bulk_items)
         self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)
+        self.space = Source(settings.model_name, self.embedder.fingerprint)
         self.metrics.ready.set_function(lambda: float(self.ready()))
         self._bodies = BodyReader(settings, self.admission)
         self._started = False
@@ -72,15 +74,31 @@ class Runtime:
         """Whether new callers are welcome."""
         return self.lifecycle.state is State.READY and self.engine.ready()
 
+    def head(self, model: str) -> Source:
+        """What answers for a model whose output is not an embedding.
+
+        Raises:
+            ModelNotServed: the repository lacks it.
+        """
+        return Source(model, self.pipeline.preprocessor.model(model).card.fingerprint)
+
     async def read(self, request: Request, schema: type[Schema], form: Mapping[str, FormRule]) -> Schema:
         """The checked request; see `BodyReader.read`.
 
         Raises:
             NotReady: the models are not loaded.
         """
+        self.require_start()
+        return await self._bodies.read(request, context_of(request), schema, form)
+
+    def require_start(self) -> None:
+        """Make sure that calls can be answered at all.
+
+        Raises:
+            NotReady: the models are not loaded.
+        """
         if not self._started:
             raise NotReady("the models are being loaded")
-        return await self._bodies.read(request, context_of(request), schema, form)
 
     def admit_items(self, context: RequestContext, items: Sequence[Item | InputError]) -> None:
         """Account for items to embed, and for the memory of what they decode to, until the request is answered.

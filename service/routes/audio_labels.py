@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import ModelNotServed
+from service.handlers.labels import label_audio
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
-from service.usecases.items import AudioItem
 from service.wire.answers import LabelsAnswer, labels_answer
 from service.wire.form import FormRule
 from service.wire.schemas import AudioLabelsRequest
@@ -26,9 +26,5 @@ FORM = {"audio": FormRule("audio", binary=True), "top_k": FormRule("top_k")}
 async def audio_labels(request: Request) -> Response:
     """The trained head's `top_k` labels with probabilities, best first."""
     runtime, context = runtime_of(request), context_of(request)
-    fingerprint = runtime.heads.fingerprint("audio_labels")
     wanted = await runtime.read(request, AudioLabelsRequest, FORM)
-    runtime.admit_rows(context, "audio_labels", 1)
-    clip = AudioItem(wanted.audio, "/audio")
-    labels, note = await runtime.heads.label_audio(clip, wanted.top_k, context.stages)
-    return labels_answer("audio_labels", fingerprint, labels, [note])
+    return labels_answer(await label_audio(runtime, context, wanted))

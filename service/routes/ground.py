@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import ModelNotServed
+from service.handlers import ground as handler
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
-from service.usecases.items import ImageItem, TextItem
 from service.wire.answers import GroundAnswer, ground_answer
 from service.wire.form import FormRule
 from service.wire.schemas import GroundRequest
@@ -22,9 +22,5 @@ FORM = {"image": FormRule("image", binary=True), "phrase": FormRule("phrases", m
 async def ground(request: Request) -> Response:
     """One box for each phrase. The model always gives a box, and no confidence."""
     runtime, context = runtime_of(request), context_of(request)
-    fingerprint = runtime.heads.fingerprint("grounding")
     wanted = await runtime.read(request, GroundRequest, FORM)
-    phrases = [TextItem(phrase, f"/phrases/{i}") for i, phrase in enumerate(wanted.phrases)]
-    runtime.admit_rows(context, "grounding", len(phrases))
-    boxes, note = await runtime.heads.ground(ImageItem(wanted.image, "/image"), phrases, context.stages)
-    return ground_answer("grounding", fingerprint, boxes, note)
+    return ground_answer(await handler.ground(runtime, context, wanted))

@@ -7,10 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import ModelNotServed
+from service.handlers.results import LabelsResult
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
 from service.usecases.items import AudioItem, ImageItem, TextItem
-from service.wire.answers import LabelsAnswer, PairAnswer, json_response, labels_answer
+from service.wire.answers import LabelsAnswer, PairAnswer, json_response, labels_answer, source_body
 from service.wire.form import FormRule
 from service.wire.schemas import AudioQaRequest, ImagePairRequest, VqaRequest
 
@@ -38,12 +39,12 @@ PAIR_FORM = {
 async def vqa(request: Request) -> Response:
     """The trained answers with probabilities, best first."""
     runtime, context = runtime_of(request), context_of(request)
-    fingerprint = runtime.heads.fingerprint("vqa")
+    source = runtime.head("vqa")
     wanted = await runtime.read(request, VqaRequest, VQA_FORM)
     image, question = ImageItem(wanted.image, "/image"), TextItem(wanted.question, "/question")
     runtime.admit_rows(context, "vqa", 1)
     labels, note = await runtime.heads.answer_about_image(image, question, wanted.top_k, context.stages)
-    return labels_answer("vqa", fingerprint, labels, [note])
+    return labels_answer(LabelsResult(source, labels, [note]))
 
 
 @router.post(
@@ -54,12 +55,12 @@ async def vqa(request: Request) -> Response:
 async def audio_qa(request: Request) -> Response:
     """The caller's candidate answers with probabilities, best first."""
     runtime, context = runtime_of(request), context_of(request)
-    fingerprint = runtime.heads.fingerprint("audio_qa")
+    source = runtime.head("audio_qa")
     wanted = await runtime.read(request, AudioQaRequest, AUDIO_QA_FORM)
     clip = AudioItem(wanted.audio, "/audio")
     runtime.admit_rows(context, "audio_qa", len(wanted.candidates))
     labels, note = await runtime.heads.answer_about_audio(clip, wanted.question, wanted.candidates, context.stages)
-    return labels_answer("audio_qa", fingerprint, labels, [note])
+    return labels_answer(LabelsResult(source, labels, [note]))
 
 
 @router.post(
@@ -70,9 +71,9 @@ async def audio_qa(request: Request) -> Response:
 async def image_pair(request: Request) -> Response:
     """The probability that the sentence is true of the two images together."""
     runtime, context = runtime_of(request), context_of(request)
-    fingerprint = runtime.heads.fingerprint("image_pair")
+    source = runtime.head("image_pair")
     wanted = await runtime.read(request, ImagePairRequest, PAIR_FORM)
     images = [ImageItem(wanted.image, "/image"), ImageItem(wanted.image_2, "/image_2")]
     runtime.admit_rows(context, "image_pair", 1)
     probability = await runtime.heads.judge_pair(images, TextItem(wanted.text, "/text"), context.stages)
-    return json_response({"model": "image_pair", "fingerprint": fingerprint, "probability": probability})
+    return json_response({**source_body(source), "probability": probability})

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import ModelNotServed
+from service.handlers.similarity import compare_items
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
-from service.usecases.similarity import compare
 from service.wire.answers import SimilarityAnswer, similarity_answer
 from service.wire.form import FormRule
-from service.wire.schemas import SimilarityRequest, items_at
+from service.wire.schemas import SimilarityRequest
 
 router = APIRouter(route_class=LeanRoute)
 FORM = {
@@ -31,7 +31,4 @@ async def similarity(request: Request) -> Response:
     """Compare each query with each candidate; items may also be vectors that the caller has already."""
     runtime, context = runtime_of(request), context_of(request)
     wanted = await runtime.read(request, SimilarityRequest, FORM)
-    queries, candidates = items_at(wanted.queries, "/queries"), items_at(wanted.candidates, "/candidates")
-    runtime.admit_items(context, [*queries, *candidates])
-    result = await compare(runtime.embedder, queries, candidates, wanted.probabilities, context.stages)
-    return similarity_answer(runtime.settings.model_name, runtime.embedder, result)
+    return similarity_answer(await compare_items(runtime, context, wanted))

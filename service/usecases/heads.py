@@ -40,14 +40,6 @@ class Heads:
     def __init__(self, pipeline: Pipeline, *, bulk_items: int) -> None:
         self._pipeline, self._bulk_items = pipeline, bulk_items
 
-    def fingerprint(self, model: str) -> str:
-        """The model's own fingerprint.
-
-        Raises:
-            ModelNotServed: the repository lacks it.
-        """
-        return self._pipeline.preprocessor.model(model).card.fingerprint
-
     async def ground(
         self, image: ImageItem, phrases: Sequence[TextItem], stages: Stages
     ) -> tuple[list[GroundedPhrase], Note]:

@@ -9,13 +9,13 @@ import orjson
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from service.errors import InputError, ServiceError
+from service.errors import InputError
+from service.handlers.results import EmbedResult, GroundResult, LabelsResult, SimilarityResult
 from service.preprocessing import Note
-from service.usecases.embedding import Embedded, Embedder
-from service.usecases.heads import GroundedPhrase
-from service.usecases.items import Item, modality
-from service.usecases.probabilities import ScoredLabel
-from service.usecases.similarity import Similarities
+from service.usecases.embedding import Embedded
+from service.usecases.items import modality
+from service.usecases.source import Source
+from service.wire.encodings import encoded_fields
 from service.wire.problem import input_error_body
 
 
@@ -31,7 +31,8 @@ class EmbedDatum(BaseModel):
 
     index: int
     modality: str
-    embedding: list[float] | None = Field(None, description="L2 norm 1")
+    embedding: list[float] | str | None = Field(None, description="L2 norm 1; base64 for other encodings than float")
+    embeddings: dict[str, list[float] | str] | None = Field(None, description="by encoding, if a list was asked")
     input: dict[str, Any] | None = Field(None, description="what was done to the item")
     error: dict[str, Any] | None = None
 
@@ -112,32 +113,30 @@ def json_response(value: object) -> Response:
     return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
 
-def embed_body(
-    name: str, embedder: Embedder, outcomes: Sequence[Embedded | ServiceError], items: Sequence[Item | InputError]
-) -> dict[str, Any]:
+def embed_body(result: EmbedResult) -> dict[str, Any]:
     """The answer of `/embed`, in the order of the inputs."""
     data: list[dict[str, Any]] = []
-    for index, (outcome, item) in enumerate(zip(outcomes, items, strict=True)):
+    for index, (outcome, item) in enumerate(zip(result.outcomes, result.items, strict=True)):
         kind = "unknown" if isinstance(item, InputError) else modality(item)
         entry: dict[str, Any] = {"index": index, "modality": kind}
         if isinstance(outcome, Embedded):
-            entry["embedding"] = outcome.vector
+            entry |= encoded_fields(outcome.vector, result.encoding)
             entry["input"] = note_body(outcome.notes)
         else:
             entry["error"] = input_error_body(outcome)
         data.append(entry)
-    return {"model": name, "fingerprint": embedder.fingerprint, "dimensions": embedder.dimensions, "data": data}
+    return {**source_body(result.source), "dimensions": result.dimensions, "data": data}
 
 
-def similarity_answer(name: str, embedder: Embedder, result: Similarities) -> Response:
+def similarity_answer(result: SimilarityResult) -> Response:
     """The answer of `/similarity`."""
-    body: dict[str, Any] = {"model": name, "fingerprint": embedder.fingerprint, "similarity": result.cosines}
-    if result.probabilities is not None:
-        body["probabilities"] = result.probabilities
+    body: dict[str, Any] = {**source_body(result.source), "similarity": result.similarities.cosines}
+    if result.similarities.probabilities is not None:
+        body["probabilities"] = result.similarities.probabilities
     return json_response(body)
 
 
-def ground_answer(name: str, fingerprint: str, boxes: Sequence[GroundedPhrase], image: Note) -> Response:
+def ground_answer(result: GroundResult) -> Response:
     """The answer of `/ground`."""
     corners = ("x0", "y0", "x1", "y1")
     rendered = [
@@ -146,15 +145,20 @@ def ground_answer(name: str, fingerprint: str, boxes: Sequence[GroundedPhrase], 
             "box": dict(zip(corners, (round(edge, 2) for edge in found.box), strict=True)),
             "box_normalized": dict(zip(corners, found.box_normalized, strict=True)),
         }
-        for found in boxes
+        for found in result.boxes
     ]
-    return json_response({"model": name, "fingerprint": fingerprint, "image": image, "boxes": rendered})
+    return json_response({**source_body(result.source), "image": result.image, "boxes": rendered})
 
 
-def labels_answer(name: str, fingerprint: str, labels: Sequence[ScoredLabel], notes: Sequence[Note]) -> Response:
+def labels_answer(result: LabelsResult) -> Response:
     """The answer of every endpoint that gives labels with probabilities."""
-    rendered = [{"label": scored.label, "probability": scored.probability} for scored in labels]
-    return json_response({"model": name, "fingerprint": fingerprint, "labels": rendered, "input": note_body(notes)})
+    rendered = [{"label": scored.label, "probability": scored.probability} for scored in result.labels]
+    return json_response({**source_body(result.source), "labels": rendered, "input": note_body(result.notes)})
+
+
+def source_body(source: Source) -> dict[str, Any]:
+    """What every answer of a model says."""
+    return {"model": source.model, "fingerprint": source.fingerprint}
 
 
 def note_body(notes: Sequence[Note]) -> dict[str, Any]:
