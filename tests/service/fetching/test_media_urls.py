@@ -1,0 +1,86 @@
+"""URLs of one request: fetched together, once each, within the room that the service has."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from service.admission import Admission
+from service.context import Stages
+from service.errors import DeadlineExceeded, InputError, QueueFull, UrlNotAllowed
+from service.fetching.media_urls import MediaUrls
+from tests.service.fetching.site import HOST, MIB, Site, answer
+
+URL = f"https://{HOST}/a"
+
+
+async def test_files_come_in_the_place_of_their_urls_and_the_same_url_once(site: Site) -> None:
+    site.pages |= {"/a": answer(b"moo"), "/b": answer(b"baa")}
+    admission = Admission(max_items=1, max_bytes=MIB)
+    urls = MediaUrls(site.fetcher(), admission, max_bytes=MIB)
+    stages = Stages()
+    payloads = [URL, b"bytes", f"https://{HOST}/b", "YQ==", URL]
+    async with urls.fetched(payloads, stages) as files:
+        assert files == [b"moo", b"bytes", b"baa", "YQ==", b"moo"]
+        assert admission.bytes == 6
+    assert admission.bytes == 0
+    assert len(site.requests) == 2
+    assert stages.fetch > 0
+
+
+async def test_urls_are_fetched_side_by_side(site: Site) -> None:
+    async def slow(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.2)
+        writer.write(answer(b"moo"))
+
+    site.pages |= {f"/{i}": slow for i in range(8)}
+    urls = MediaUrls(site.fetcher(), Admission(max_items=1, max_bytes=MIB), max_bytes=MIB)
+    started = asyncio.get_running_loop().time()
+    async with urls.fetched([f"https://{HOST}/{i}" for i in range(8)], Stages()) as files:
+        assert files == [b"moo"] * 8
+    assert asyncio.get_running_loop().time() - started < 1.0
+
+
+async def test_an_error_stands_in_its_own_place_with_an_object_of_its_own(site: Site) -> None:
+    site.pages["/a"] = answer(b"moo")
+    urls = MediaUrls(site.fetcher(), Admission(max_items=1, max_bytes=MIB), max_bytes=MIB)
+    gone = f"https://{HOST}/gone"
+    async with urls.fetched([gone, URL, gone], Stages()) as files:
+        first, good, second = files
+    assert good == b"moo"
+    assert isinstance(first, InputError)
+    assert isinstance(second, InputError)
+    assert first is not second
+    assert (first.code, second.code) == ("url_unreachable", "url_unreachable")
+
+
+async def test_without_room_the_request_is_refused_and_nothing_is_kept(site: Site) -> None:
+    site.pages |= {"/a": answer(bytes(1000)), "/b": answer(bytes(1000))}
+    admission = Admission(max_items=1, max_bytes=1500)
+    urls = MediaUrls(site.fetcher(), admission, max_bytes=MIB)
+    with pytest.raises(QueueFull):
+        async with urls.fetched([URL, f"https://{HOST}/b"], Stages()):
+            pass
+    assert admission.bytes == 0
+
+
+async def test_the_deadline_of_the_request_ends_all_fetches(site: Site) -> None:
+    async def never(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(10)
+
+    site.pages["/a"] = never
+    urls = MediaUrls(site.fetcher(), Admission(max_items=1, max_bytes=MIB), max_bytes=MIB)
+    stages = Stages(deadline_s=asyncio.get_running_loop().time() + 0.1)
+    with pytest.raises(DeadlineExceeded):
+        async with urls.fetched([URL], stages):
+            pass
+
+
+async def test_when_off_a_url_is_refused_and_the_setting_named() -> None:
+    urls = MediaUrls(None, Admission(max_items=1, max_bytes=MIB), max_bytes=MIB)
+    async with urls.fetched([URL, b"x"], Stages()) as (refused, kept):
+        assert kept == b"x"
+    assert isinstance(refused, UrlNotAllowed)
+    assert "ONEPEACE_URL_FETCH=allowlist" in refused.detail
+    await urls.close()
