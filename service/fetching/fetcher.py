@@ -131,7 +131,8 @@ class Fetcher:
             raise UrlUnreachable("the URL's host sent a compressed body, which was not asked for")
         declared = headers.get(b"content-length", b"")
         if declared.isdigit():
-            self._check_size(int(declared[:20]))
+            size = int(declared[:20])
+            self._check_size(size, actual=size)
         file = io.BytesIO()
         chunks = 0
         stream = cast(AsyncGenerator[bytes], response.aiter_stream())
@@ -145,10 +146,10 @@ class Fetcher:
                     await asyncio.sleep(0)
         return file.getvalue()
 
-    def _check_size(self, size: int) -> None:
+    def _check_size(self, size: int, *, actual: int | None = None) -> None:
         limit = self._limits.max_bytes
         if size > limit:
-            raise UrlUnreachable("the URL's file is too large", limit=limit)
+            raise UrlUnreachable("the URL's file is too large", limit=limit, actual=actual)
 
 
 def build_fetcher(settings: Settings) -> Fetcher | None:

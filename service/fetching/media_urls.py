@@ -40,12 +40,10 @@ class MediaUrls:
         """
         urls = dict.fromkeys(payload for payload in payloads if isinstance(payload, str) and is_url(payload))
         held = Held()
-        started = time.perf_counter()
         try:
             files: dict[Payload, bytes | InputError] = dict(
-                zip(urls, await self._fetch_all(list(urls), held, stages.deadline_s), strict=True)
+                zip(urls, await self._fetch_all(list(urls), held, stages), strict=True)
             )
-            stages.fetch += time.perf_counter() - started
             # Each place has an error of its own, because each gets a pointer of its own.
             yield [_own(files[payload]) if payload in files else payload for payload in payloads]
         finally:
@@ -56,12 +54,15 @@ class MediaUrls:
         if self._fetcher is not None:
             await self._fetcher.close()
 
-    async def _fetch_all(self, urls: Sequence[str], held: Held, deadline_s: float) -> list[bytes | InputError]:
+    async def _fetch_all(self, urls: Sequence[str], held: Held, stages: Stages) -> list[bytes | InputError]:
+        started = time.perf_counter()
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._attempt(url, held, deadline_s)) for url in urls]
+                tasks = [group.create_task(self._attempt(url, held, stages.deadline_s)) for url in urls]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
+        finally:
+            stages.fetch += time.perf_counter() - started
         return [task.result() for task in tasks]
 
     async def _attempt(self, url: str, held: Held, deadline_s: float) -> bytes | InputError:

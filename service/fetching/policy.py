@@ -18,7 +18,7 @@ URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?P<authority>[^/?#\\]
 AUTHORITY = re.compile(r"(?P<host>[^@:\[\]%]+)(?::(?P<port>[0-9]{1,5}))?")
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+UNSAFE = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 WILDCARD = "*."
 

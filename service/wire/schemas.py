@@ -27,7 +27,7 @@ TAG_PREFIX = "item:"  # marks the discriminator's steps in error locations, whic
 
 def _check_media(value: object) -> object:
     if not isinstance(value, str | bytes):
-        raise ValueError("Input should be a string: base64 or a data URI")
+        raise ValueError("Input should be a string: base64, a data URI or a URL")
     return value
 
 

@@ -68,7 +68,7 @@ WRONG_URLS = [
     "https://127.0.0.1\\.media.example.org/",
     # control characters and spaces
     *("https://media.example.org/a\r\nHost: x", "https://media.example.org/\x00", "https://media.example.org\t/"),
-    "https://media.example.org/a b",
+    *("https://media.example.org/a b", "https://media.example.org/\ud800", "https://\udfff.example.net/"),
     # ports
     *("https://media.example.org:/", "https://media.example.org:44 3/", "https://media.example.org:443:443/"),
     *("https://media.example.org:٤٤٣/", "https://media.example.org:-443/", "https://media.example.org:000443/"),

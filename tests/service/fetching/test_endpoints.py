@@ -155,6 +155,12 @@ def test_the_files_of_one_request_are_bounded_together(fetching: httpx.Client, s
     assert vectors(fetching.post("/embed", json=body)).shape[0] == 4
 
 
+def test_info_tells_the_limits_of_urls_where_they_are_fetched(fetching: httpx.Client, client: httpx.Client) -> None:
+    limits = fetching.get("/info").json()["limits"]
+    assert (limits["url_max_bytes"], limits["url_timeout_ms"], limits["url_max_redirects"]) == (256 * KIB, 10_000, 3)
+    assert "url_max_bytes" not in client.get("/info").json()["limits"]
+
+
 def test_a_url_in_multipart_is_a_files_content_and_no_url(fetching: httpx.Client, site: Site) -> None:
     answered = fetching.post("/embed", files=[("image", ("x", IMAGE.encode()))])
     assert (answered.status_code, answered.json()["code"]) == (422, "unreadable_image")

@@ -212,7 +212,7 @@ async def test_a_declared_length_over_the_limit_is_refused_before_the_body(site:
     taken: list[int] = []
     with pytest.raises(UrlUnreachable) as caught:
         await site.fetcher().fetch(URL, account=taken.append)
-    assert (caught.value.limit, taken, sent) == (MIB, [], [True])
+    assert (caught.value.limit, caught.value.actual, taken, sent) == (MIB, 10 * 1024 * MIB, [], [True])
 
 
 @pytest.mark.parametrize("head", [b"", b"Transfer-Encoding: chunked\r\n"])

@@ -77,6 +77,39 @@ async def test_the_deadline_of_the_request_ends_all_fetches(site: Site) -> None:
             pass
 
 
+async def test_when_the_caller_leaves_the_connection_is_closed_and_the_room_given_back(site: Site) -> None:
+    begun, gone = asyncio.Event(), asyncio.Event()
+
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1000)
+        begun.set()
+        try:
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        finally:
+            gone.set()
+
+    site.pages["/a"] = endless
+    admission = Admission(max_items=1, max_bytes=MIB)
+    urls = MediaUrls(site.fetcher(), admission, max_bytes=MIB)
+
+    async def request() -> None:
+        async with urls.fetched([URL], Stages()):
+            pass
+
+    task = asyncio.create_task(request())
+    await begun.wait()
+    while not admission.bytes:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(gone.wait(), 2.0)
+    assert admission.bytes == 0
+
+
 async def test_when_off_a_url_is_refused_and_the_setting_named() -> None:
     urls = MediaUrls(None, Admission(max_items=1, max_bytes=MIB), max_bytes=MIB)
     async with urls.fetched([URL, b"x"], Stages()) as (refused, kept):
