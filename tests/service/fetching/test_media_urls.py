@@ -31,7 +31,7 @@ async def test_files_come_in_the_place_of_their_urls_and_the_same_url_once(site:
 
 async def test_urls_are_fetched_side_by_side(site: Site) -> None:
     async def slow(writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
         writer.write(answer(b"moo"))
 
     site.pages |= {f"/{i}": slow for i in range(8)}
@@ -39,7 +39,7 @@ async def test_urls_are_fetched_side_by_side(site: Site) -> None:
     started = asyncio.get_running_loop().time()
     async with urls.fetched([f"https://{HOST}/{i}" for i in range(8)], Stages()) as files:
         assert files == [b"moo"] * 8
-    assert asyncio.get_running_loop().time() - started < 1.0
+    assert asyncio.get_running_loop().time() - started < 2.5
 
 
 async def test_an_error_stands_in_its_own_place_with_an_object_of_its_own(site: Site) -> None:
