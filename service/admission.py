@@ -53,6 +53,11 @@ class Admission:
         self.bytes += count
         holder.held_bytes += count
 
+    def give_bytes(self, holder: Holder, count: int) -> None:
+        """Give back `count` of the bytes that are held."""
+        self.bytes -= count
+        holder.held_bytes -= count
+
     def release(self, holder: Holder) -> None:
         """Give back all that is held."""
         self.items -= holder.held_items

@@ -15,7 +15,6 @@ from service.context import Stages
 from service.engine.protocol import Engine
 from service.errors import EngineFailure, InputError
 from service.fetching.media_urls import MediaUrls
-from service.media.payload import Payload, is_url
 from service.media.text import EncodedText
 from service.preprocessing import Prepared, Preprocessor
 from service.repository import ModelFolder
@@ -23,7 +22,6 @@ from service.settings import Settings
 
 T = TypeVar("T")
 Job = Callable[[], T]
-Reader = Callable[[Payload], T]
 
 TEXT_JOB_CHARS = 32 * 1024
 """Characters tokenised in one job: at most some 30 ms, after which another request's job has its turn."""
@@ -43,7 +41,7 @@ class Pipeline:
         observer: BatchObserver,
         urls: MediaUrls,
     ) -> None:
-        self._urls = urls
+        self.urls = urls
         self.preprocessor = Preprocessor(models, settings)
         self._pool = ThreadPoolExecutor(settings.decode_cores(), thread_name_prefix="decode")
         self._batchers = {
@@ -64,24 +62,6 @@ class Pipeline:
             stages.decode += time.perf_counter() - started
             for future in futures:  # after a cancellation the rest need not start
                 future.cancel()
-
-    async def prepare_media(self, media: Sequence[tuple[Reader[T], Payload]], stages: Stages) -> list[T | InputError]:
-        """Fetch the payloads that are URLs, then read each in a decoding thread; an error harms its own place only.
-
-        Raises:
-            QueueFull: there is no room for the fetched files.
-            DeadlineExceeded: they did not come in time.
-        """
-        if not any(is_url(payload) for _, payload in media):
-            return await self.prepare([partial(read, payload) for read, payload in media], stages)
-        async with self._urls.fetched([payload for _, payload in media], stages) as files:
-            jobs = [
-                partial(read, file)
-                for (read, _), file in zip(media, files, strict=True)
-                if not isinstance(file, InputError)
-            ]
-            prepared = iter(await self.prepare(jobs, stages))
-            return [file if isinstance(file, InputError) else next(prepared) for file in files]
 
     async def prepare_texts(self, model: str, texts: Sequence[str], stages: Stages) -> list[EncodedText | InputError]:
         """Tokenise texts for a model: a few short ones at once, because that is cheaper than a change of threads."""
@@ -127,7 +107,7 @@ class Pipeline:
         """Let the batches under way finish, then stop the threads."""
         for batcher in self._batchers.values():
             await batcher.drain()
-        await self._urls.close()
+        await self.urls.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

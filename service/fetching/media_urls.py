@@ -1,17 +1,16 @@
-"""Puts the files behind a request's URLs in the place of the URLs."""
+"""The files behind the URLs of one request, within the room that the service has."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 
 from service.admission import Admission, Held
 from service.context import Stages
 from service.errors import InputError, UrlNotAllowed, UrlUnreachable
 from service.fetching.fetcher import Fetcher
-from service.media.payload import Payload, is_url
 
 OFF = (
     "URLs are not fetched by this service; its operator allows hosts with ONEPEACE_URL_FETCH=allowlist and "
@@ -29,8 +28,8 @@ class MediaUrls:
         self._fetcher, self._admission, self._max_bytes = fetcher, admission, max_bytes
 
     @asynccontextmanager
-    async def fetched(self, payloads: Sequence[Payload], stages: Stages) -> AsyncIterator[list[Payload | InputError]]:
-        """The same payloads with the file in the place of each URL, or what was wrong with it; held until the exit.
+    async def fetched(self, urls: Sequence[str], stages: Stages) -> AsyncIterator[Mapping[str, bytes | InputError]]:
+        """The file behind each URL, or what was wrong with it; accounted for until the exit.
 
         All are fetched at once, the same URL once.
 
@@ -38,14 +37,14 @@ class MediaUrls:
             QueueFull: the bytes at work leave no room for the files.
             DeadlineExceeded: the request's deadline passed.
         """
-        urls = dict.fromkeys(payload for payload in payloads if isinstance(payload, str) and is_url(payload))
         held = Held()
+        started = time.perf_counter()
         try:
-            files: dict[Payload, bytes | InputError] = dict(
-                zip(urls, await self._fetch_all(list(urls), held, stages), strict=True)
-            )
-            # Each place has an error of its own, because each gets a pointer of its own.
-            yield [_own(files[payload]) if payload in files else payload for payload in payloads]
+            try:
+                files = await self._fetch_all(set(urls), held, stages.deadline_s)
+            finally:
+                stages.fetch += time.perf_counter() - started
+            yield files
         finally:
             self._admission.release(held)
 
@@ -54,30 +53,28 @@ class MediaUrls:
         if self._fetcher is not None:
             await self._fetcher.close()
 
-    async def _fetch_all(self, urls: Sequence[str], held: Held, stages: Stages) -> list[bytes | InputError]:
-        started = time.perf_counter()
+    async def _fetch_all(self, urls: Set[str], held: Held, deadline_s: float) -> dict[str, bytes | InputError]:
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._attempt(url, held, stages.deadline_s)) for url in urls]
+                tasks = {url: group.create_task(self._attempt(url, held, deadline_s)) for url in urls}
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        finally:
-            stages.fetch += time.perf_counter() - started
-        return [task.result() for task in tasks]
+        return {url: task.result() for url, task in tasks.items()}
 
     async def _attempt(self, url: str, held: Held, deadline_s: float) -> bytes | InputError:
+        taken = 0
+
         def account(count: int) -> None:
+            nonlocal taken
             if held.held_bytes + count > self._max_bytes:
                 raise UrlUnreachable("the files of one request's URLs are too large together", limit=self._max_bytes)
             self._admission.take_bytes(held, count)
+            taken += count
 
         if self._fetcher is None:
             return UrlNotAllowed(OFF)
         try:
             return await self._fetcher.fetch(url, deadline_s=deadline_s, account=account)
         except InputError as error:
+            self._admission.give_bytes(held, taken)  # the room is for its neighbours
             return error
-
-
-def _own(found: bytes | InputError) -> bytes | InputError:
-    return type(found)(found.detail, limit=found.limit, actual=found.actual) if isinstance(found, InputError) else found

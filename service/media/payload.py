@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import binascii
+from typing import TypeGuard
 
-from service.errors import InvalidBase64
+from service.errors import InputError, InvalidBase64
 
-Payload = bytes | str
+Payload = bytes | str | InputError
+"""An error stands for a file that could not be fetched."""
 
 
-def is_url(payload: Payload) -> bool:
+def is_url(payload: Payload) -> TypeGuard[str]:
     """Whether the payload names its file by URL. No base64 looks so: it has no colon."""
     return isinstance(payload, str) and payload[:8].lower().startswith(("http://", "https://"))
 
@@ -22,7 +24,10 @@ def read_payload(payload: Payload) -> bytes:
 
     Raises:
         InvalidBase64: it is neither.
+        InputError: the payload itself, if it is one.
     """
+    if isinstance(payload, InputError):
+        raise payload
     if isinstance(payload, bytes):
         return payload
     encoded = payload

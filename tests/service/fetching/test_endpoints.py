@@ -108,6 +108,23 @@ def test_similarity_and_fused_items_take_urls_and_fetch_each_once(fetching: http
     assert len(site.requests) == 1
 
 
+def test_clips_in_windows_take_urls(fetching: httpx.Client, site: Site) -> None:
+    long, windows = clip(1, 5.0), {"seconds": 2.0}
+    site.pages["/moo.wav"] = answer(long)
+    by_url, by_file = (
+        fetching.post("/embed", json={"inputs": [{"audio": audio}], "windows": windows})
+        for audio in (AUDIO, encoded(long))
+    )
+    np.testing.assert_allclose(vectors(by_url), vectors(by_file), atol=1e-5)
+    by_url, by_file, refused = (
+        fetching.post("/audio/labels", json={"audio": audio, "windows": windows})
+        for audio in (AUDIO, encoded(long), f"{BASE}/gone")
+    )
+    assert by_url.status_code == 200, by_url.text
+    assert by_url.json() == by_file.json()
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/audio"]
+
+
 def test_a_redirect_within_the_list_is_followed(fetching: httpx.Client, site: Site) -> None:
     assert vectors(fetching.post("/embed", json={"inputs": [{"image": f"{BASE}/to-cow"}]})).shape[0] == 1
     assert len(site.requests) == 2

@@ -15,14 +15,14 @@ from tests.service.fetching.site import HOST, MIB, Site, answer
 URL = f"https://{HOST}/a"
 
 
-async def test_files_come_in_the_place_of_their_urls_and_the_same_url_once(site: Site) -> None:
+async def test_files_come_by_url_and_are_accounted_for_until_the_exit(site: Site) -> None:
     site.pages |= {"/a": answer(b"moo"), "/b": answer(b"baa")}
     admission = Admission(max_items=1, max_bytes=MIB)
     urls = MediaUrls(site.fetcher(), admission, max_bytes=MIB)
     stages = Stages()
-    payloads = [URL, b"bytes", f"https://{HOST}/b", "YQ==", URL]
-    async with urls.fetched(payloads, stages) as files:
-        assert files == [b"moo", b"bytes", b"baa", "YQ==", b"moo"]
+    other = f"https://{HOST}/b"
+    async with urls.fetched([URL, other, URL], stages) as files:
+        assert files == {URL: b"moo", other: b"baa"}
         assert admission.bytes == 6
     assert admission.bytes == 0
     assert len(site.requests) == 2
@@ -38,21 +38,22 @@ async def test_urls_are_fetched_side_by_side(site: Site) -> None:
     urls = MediaUrls(site.fetcher(), Admission(max_items=1, max_bytes=MIB), max_bytes=MIB)
     started = asyncio.get_running_loop().time()
     async with urls.fetched([f"https://{HOST}/{i}" for i in range(8)], Stages()) as files:
-        assert files == [b"moo"] * 8
+        assert set(files.values()) == {b"moo"}
     assert asyncio.get_running_loop().time() - started < 2.5
 
 
-async def test_an_error_stands_in_its_own_place_with_an_object_of_its_own(site: Site) -> None:
-    site.pages["/a"] = answer(b"moo")
-    urls = MediaUrls(site.fetcher(), Admission(max_items=1, max_bytes=MIB), max_bytes=MIB)
-    gone = f"https://{HOST}/gone"
-    async with urls.fetched([gone, URL, gone], Stages()) as files:
-        first, good, second = files
-    assert good == b"moo"
-    assert isinstance(first, InputError)
-    assert isinstance(second, InputError)
-    assert first is not second
-    assert (first.code, second.code) == ("url_unreachable", "url_unreachable")
+async def test_a_file_that_fails_gives_its_room_back_to_its_neighbours(site: Site) -> None:
+    async def cut_off(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + bytes(900))
+
+    site.pages |= {"/a": answer(b"moo"), "/b": cut_off}
+    admission = Admission(max_items=1, max_bytes=MIB)
+    urls = MediaUrls(site.fetcher(), admission, max_bytes=MIB)
+    async with urls.fetched([URL, f"https://{HOST}/b"], Stages()) as files:
+        assert files[URL] == b"moo"
+        assert isinstance(files[f"https://{HOST}/b"], InputError)
+        assert admission.bytes == 3
+    assert admission.bytes == 0
 
 
 async def test_without_room_the_request_is_refused_and_nothing_is_kept(site: Site) -> None:
@@ -112,8 +113,8 @@ async def test_when_the_caller_leaves_the_connection_is_closed_and_the_room_give
 
 async def test_when_off_a_url_is_refused_and_the_setting_named() -> None:
     urls = MediaUrls(None, Admission(max_items=1, max_bytes=MIB), max_bytes=MIB)
-    async with urls.fetched([URL, b"x"], Stages()) as (refused, kept):
-        assert kept == b"x"
+    async with urls.fetched([URL], Stages()) as files:
+        refused = files[URL]
     assert isinstance(refused, UrlNotAllowed)
     assert "ONEPEACE_URL_FETCH=allowlist" in refused.detail
     await urls.close()
