@@ -36,7 +36,7 @@ def redirect(location: str, status: str = "302 Found") -> bytes:
 class ScriptedResolver:
     """Answers each name from its list of answers, one for each question; the last one stays."""
 
-    def __init__(self, **more: Sequence[Sequence[str]]) -> None:
+    def __init__(self) -> None:
         self.answers: dict[str, list[Sequence[str]]] = {HOST: [[PUBLIC]]}
         self.questions: list[str] = []
 
