@@ -13,6 +13,8 @@ from service.context import RequestContext
 from service.engine.choice import build_engine
 from service.engine.protocol import Engine
 from service.errors import InputError, NotReady
+from service.fetching.fetcher import build_fetcher
+from service.fetching.media_urls import MediaUrls
 from service.lifecycle import Lifecycle, State
 from service.metrics import Metrics
 from service.pipeline import Pipeline
@@ -44,8 +46,9 @@ class Runtime:
         self.metrics = Metrics()
         self.lifecycle = Lifecycle()
         self.engine: Engine = engine or build_engine(self.models, settings, self.metrics)
-        self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics)
         self.admission = Admission(max_items=settings.max_queue, max_bytes=settings.max_pending_bytes)
+        urls = MediaUrls(build_fetcher(settings), self.admission, max_bytes=settings.max_body_bytes)
+        self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics, urls)
         self.embedder = Embedder(self.models, self.pipeline, bulk_items=settings.bulk_items)
         self.label_vectors = LabelVectors(self.embedder.fingerprint, settings.label_cache)
         self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)

@@ -24,6 +24,7 @@ from service.usecases.embeddable import (
     WindowRows,
     fuse,
 )
+from service.usecases.files import fetched
 from service.usecases.items import (
     AudioItem,
     FusedItem,
@@ -121,20 +122,23 @@ class Embedder:
         texts: list[tuple[_Place, TextItem]] = []
         media: list[tuple[_Place, ImageItem | AudioItem]] = []
         long: list[tuple[_Place, AudioItem]] = []
-        for part in parts:
-            for place, leaf in enumerate(_leaves(part.item)):
+        places = [(part, place) for part in parts for place in range(len(part.ready))]
+        every = [leaf for part in parts for leaf in _leaves(part.item)]
+        async with fetched(self._pipeline.urls, every, stages) as leaves:
+            for at, leaf in zip(places, leaves, strict=True):
                 match leaf:
                     case TextItem():
-                        texts.append(((part, place), leaf))
+                        texts.append((at, leaf))
                     case AudioItem() if leaf.windows is not None:
-                        long.append(((part, place), leaf))
+                        long.append((at, leaf))
                     case ImageItem() | AudioItem():
-                        media.append(((part, place), leaf))
+                        media.append((at, leaf))
                     case VectorItem():
+                        part, place = at
                         part.ready[place] = self._check_vector(leaf)
-        await self._prepare_texts(texts, stages)
-        await self._prepare_media(media, stages)
-        await self._prepare_long(long, stages, admit)
+            await self._prepare_texts(texts, stages)
+            await self._prepare_media(media, stages)
+            await self._prepare_long(long, stages, admit)
         return parts
 
     async def _prepare_texts(self, texts: Sequence[tuple[_Place, TextItem]], stages: Stages) -> None:

@@ -19,6 +19,7 @@ from service.media.image import DecodedImage
 from service.media.text import EncodedText
 from service.pipeline import Pipeline
 from service.preprocessing import Note, Prepared, audio_note, audio_row, image_note
+from service.usecases.files import fetched
 from service.usecases.items import AudioItem, ImageItem, TextItem
 from service.usecases.probabilities import ScoredLabel, activate, best_first, softmax
 from service.usecases.windows import Admit, Span, pool, prepare_windows
@@ -91,7 +92,8 @@ class Heads:
             ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
         """
         model = self._pipeline.preprocessor.model("audio_labels")
-        (windowed,) = await prepare_windows(self._pipeline, model.name, [clip], admit, stages)
+        async with fetched(self._pipeline.urls, [clip], stages) as files:
+            (windowed,) = await prepare_windows(self._pipeline, model.name, files, admit, stages)
         if isinstance(windowed, InputError):
             windowed.pointer = clip.pointer
             raise InvalidRequest([windowed])
@@ -154,9 +156,9 @@ class Heads:
         preprocessor = self._pipeline.preprocessor
         preprocessor.model(model)
         encoded = await self._pipeline.prepare_texts(model, [text.text for text in texts], stages)
-        decoded = await self._pipeline.prepare(
-            [partial(preprocessor.image, model, image.payload) for image in images], stages
-        )
+        async with fetched(self._pipeline.urls, images, stages) as files:
+            jobs = [partial(preprocessor.image, model, image.payload) for image in files]
+            decoded = await self._pipeline.prepare(jobs, stages)
         pointers = [image.pointer for image in images] + [text.pointer for text in texts]
         wrong = _errors([*decoded, *encoded], pointers)
         if wrong:
@@ -172,7 +174,8 @@ class Heads:
     async def _audio(self, model: str, clip: AudioItem, stages: Stages) -> DecodedAudio:
         preprocessor = self._pipeline.preprocessor
         preprocessor.model(model)
-        (decoded,) = await self._pipeline.prepare([partial(preprocessor.audio, model, clip.payload)], stages)
+        async with fetched(self._pipeline.urls, [clip], stages) as (file,):
+            (decoded,) = await self._pipeline.prepare([partial(preprocessor.audio, model, file.payload)], stages)
         if isinstance(decoded, InputError):
             decoded.pointer = clip.pointer
             raise InvalidRequest([decoded])

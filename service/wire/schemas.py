@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from service.errors import InvalidBase64
-from service.media.payload import Payload, read_payload
+from service.media.payload import read_payload
 from service.usecases.items import AudioItem, FusedItem, ImageItem, Item, MediaItem, TextItem, VectorItem
 from service.wire.encodings import Encoding
 
@@ -33,16 +33,18 @@ TAG_PREFIX = "item:"  # marks the discriminator's steps in error locations, whic
 
 def _check_media(value: object) -> object:
     if not isinstance(value, str | bytes):
-        raise ValueError("Input should be a string: base64 or a data URI")
+        raise ValueError("Input should be a string: base64, a data URI or a URL")
     return value
 
 
 Media = Annotated[
-    Payload,
+    bytes | str,
     PlainValidator(_check_media),
-    WithJsonSchema({"type": "string", "format": "byte", "description": "base64, or a data URI with ;base64"}),
+    WithJsonSchema(
+        {"type": "string", "format": "byte", "description": "base64, a data URI with ;base64, or an https URL"}
+    ),
 ]
-"""Base64 or a data URI in JSON, the file's bytes in multipart."""
+"""Base64, a data URI or a URL in JSON, the file's bytes in multipart."""
 
 
 class Request(BaseModel):
