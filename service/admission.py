@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from service.context import RequestContext
+from dataclasses import dataclass
+from typing import Protocol
+
 from service.errors import QueueFull
+
+
+class Holder(Protocol):
+    """Who holds room until it is released: a request, or a part of one that ends earlier."""
+
+    held_bytes: int
+    held_items: int
+
+
+@dataclass(slots=True)
+class Held:
+    """A holder and nothing else."""
+
+    held_bytes: int = 0
+    held_items: int = 0
 
 
 class Admission:
@@ -14,8 +31,8 @@ class Admission:
         self.items = 0
         self.bytes = 0
 
-    def take_items(self, context: RequestContext, count: int) -> None:
-        """Account for `count` more items of a request.
+    def take_items(self, holder: Holder, count: int) -> None:
+        """Account for `count` more items.
 
         Raises:
             QueueFull: there is no room for them.
@@ -23,21 +40,26 @@ class Admission:
         if self.items + count > self._max_items:
             raise QueueFull("the queue is full", limit=self._max_items, actual=self.items)
         self.items += count
-        context.held_items += count
+        holder.held_items += count
 
-    def take_bytes(self, context: RequestContext, count: int) -> None:
-        """Account for `count` more body bytes of a request.
+    def take_bytes(self, holder: Holder, count: int) -> None:
+        """Account for `count` more bytes of bodies and fetched files.
 
         Raises:
-            QueueFull: the bodies at work hold too much memory already.
+            QueueFull: what is at work holds too much memory already.
         """
         if self.bytes + count > self._max_bytes:
             raise QueueFull("too many bytes of request bodies are at work", limit=self._max_bytes, actual=self.bytes)
         self.bytes += count
-        context.held_bytes += count
+        holder.held_bytes += count
 
-    def release(self, context: RequestContext) -> None:
-        """Give back all that a request holds."""
-        self.items -= context.held_items
-        self.bytes -= context.held_bytes
-        context.held_items = context.held_bytes = 0
+    def give_bytes(self, holder: Holder, count: int) -> None:
+        """Give back `count` of the bytes that are held."""
+        self.bytes -= count
+        holder.held_bytes -= count
+
+    def release(self, holder: Holder) -> None:
+        """Give back all that is held."""
+        self.items -= holder.held_items
+        self.bytes -= holder.held_bytes
+        holder.held_items = holder.held_bytes = 0

@@ -14,6 +14,7 @@ class Stages:
     """
 
     read: float = 0.0
+    fetch: float = 0.0
     decode: float = 0.0
     queue: float = 0.0
     infer: float = 0.0
@@ -21,7 +22,13 @@ class Stages:
 
     def items(self) -> tuple[tuple[str, float], ...]:
         """The stages in the order in which they happen."""
-        return (("read", self.read), ("decode", self.decode), ("queue", self.queue), ("infer", self.infer))
+        return (
+            ("read", self.read),
+            ("fetch", self.fetch),
+            ("decode", self.decode),
+            ("queue", self.queue),
+            ("infer", self.infer),
+        )
 
 
 @dataclass(slots=True)

@@ -21,6 +21,8 @@
     │   ├── ImageTooLarge            more pixels than `max_pixels`, known from the header
     │   ├── UnreadableAudio          not a sound of a known format, damaged, empty or not finite
     │   ├── AudioTooLong             longer than `max_audio_seconds`
+    │   ├── UrlNotAllowed            a URL that is not fetched: fetching is off, or its scheme, host or form
+    │   ├── UrlUnreachable           a URL whose file did not come: no address, certificate, 200; too large or slow
     │   └── FingerprintMismatch      a vector of another model
     └── Unavailable             the service can't answer now; the request may be right
         ├── QueueFull           429  `max_queue` inputs are being worked on
@@ -29,9 +31,9 @@
         ├── DeadlineExceeded    504  `deadline_ms` passed
         └── EngineFailure       500  the model failed on this input
 
-Decoders and the tokenizer raise InputError; engines raise EngineFailure and EngineUnavailable (from their library's
-exceptions, which no other module sees); the batcher raises QueueFull, the watchdog DeadlineExceeded, a remote engine
-both; `problem.py` renders them all.
+Decoders, the tokenizer and the fetcher raise InputError; engines raise EngineFailure and EngineUnavailable (from their
+library's exceptions, which no other module sees); the batcher raises QueueFull, the watchdog DeadlineExceeded, a remote
+engine both; `problem.py` renders them all.
 """
 
 from __future__ import annotations
@@ -173,6 +175,18 @@ class AudioTooLong(InputError):
     """Longer than `max_audio_seconds`."""
 
     code = "audio_too_long"
+
+
+class UrlNotAllowed(InputError):
+    """A URL that this service does not fetch. The text never says which address a name has."""
+
+    code = "url_not_allowed"
+
+
+class UrlUnreachable(InputError):
+    """A URL whose file could not be had within the limits. A private address reads like a host that is not there."""
+
+    code = "url_unreachable"
 
 
 class FingerprintMismatch(InputError):

@@ -14,6 +14,7 @@ from service.batching.row_queue import Priority, RowResult
 from service.context import Stages
 from service.engine.protocol import Engine
 from service.errors import EngineFailure, InputError
+from service.fetching.media_urls import MediaUrls
 from service.media.text import EncodedText
 from service.preprocessing import Prepared, Preprocessor
 from service.repository import ModelFolder
@@ -33,8 +34,14 @@ class Pipeline:
     """Decoding threads, preprocessing and one batcher for each model in front of one engine."""
 
     def __init__(
-        self, models: dict[str, ModelFolder], engine: Engine, settings: Settings, observer: BatchObserver
+        self,
+        models: dict[str, ModelFolder],
+        engine: Engine,
+        settings: Settings,
+        observer: BatchObserver,
+        urls: MediaUrls,
     ) -> None:
+        self.urls = urls
         self.preprocessor = Preprocessor(models, settings)
         self._pool = ThreadPoolExecutor(settings.decode_cores(), thread_name_prefix="decode")
         self._batchers = {
@@ -100,6 +107,7 @@ class Pipeline:
         """Let the batches under way finish, then stop the threads."""
         for batcher in self._batchers.values():
             await batcher.drain()
+        await self.urls.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

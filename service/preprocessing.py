@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from service.engine.protocol import RowInputs
 from service.errors import ModelNotServed
 from service.media.audio import AudioSpec, DecodedAudio, decode_audio
-from service.media.image import DecodedImage, decode_image
+from service.media.audio_windows import Clip, Windows, decode_clip
+from service.media.image import DecodedImage, Pixels, Region, decode_image, decode_regions
 from service.media.payload import Payload, read_payload
 from service.media.text import EncodedText, TextTokenizer
 from service.repository import CONTRACTS, TOKENS, ModelFolder
@@ -76,15 +78,53 @@ class Preprocessor:
         size = self.model(model).card.image_size or 0
         return decode_image(read_payload(payload), size=size, max_pixels=self._settings.max_pixels)
 
+    def regions(self, model: str, payload: Payload, regions: Sequence[Region]) -> list[Pixels]:
+        """Regions of one picture, each at the size that `model` takes; see `decode_regions`.
+
+        Raises:
+            InvalidBase64, UnreadableImage, ImageTooLarge: see the decoders.
+        """
+        size = self.model(model).card.image_size or 0
+        return decode_regions(read_payload(payload), regions, size=size, max_pixels=self._settings.max_pixels)
+
     def audio(self, model: str, payload: Payload) -> DecodedAudio:
         """Samples at the rate that `model` takes.
 
         Raises:
             InvalidBase64, UnreadableAudio, AudioTooLong: see the decoders.
         """
-        card = self.model(model).card
-        spec = AudioSpec(card.sample_rate_hz or 16_000, card.min_audio_s or 1.0, card.max_audio_s or 15.0)
+        spec = self.audio_spec(model)
         return decode_audio(read_payload(payload), spec=spec, max_seconds=self._settings.max_audio_seconds)
+
+    def clip(self, model: str, payload: Payload, windows: Windows) -> Clip:
+        """A whole sound at the rate that `model` takes, to be cut into windows.
+
+        Raises:
+            InvalidBase64, UnreadableAudio, AudioTooLong, TooManyItems: see the decoders.
+        """
+        data, settings = read_payload(payload), self._settings
+        return decode_clip(
+            data,
+            self.audio_spec(model),
+            windows,
+            max_seconds=settings.max_audio_seconds,
+            max_windows=settings.max_items,
+        )
+
+    def audio_spec(self, model: str) -> AudioSpec:
+        """What clips `model` takes.
+
+        Raises:
+            ModelNotServed: the repository lacks it.
+        """
+        card = self.model(model).card
+        return AudioSpec(card.sample_rate_hz or 16_000, card.min_audio_s or 1.0, card.max_audio_s or 15.0)
+
+    def clip_bytes(self, model: str) -> int:
+        """Memory of one whole sound at most; 0 for a model that is not served."""
+        if model not in self._models:
+            return 0
+        return int(4 * self._settings.max_audio_seconds * self.audio_spec(model).sample_rate_hz)
 
 
 def text_row(model: str, text: EncodedText) -> Prepared:

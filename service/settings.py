@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.fetching.policy import Allowlist
+
 logger = logging.getLogger(__name__)
 ENV_PREFIX = "ONEPEACE_"
 MIB = 1024 * 1024
@@ -58,7 +60,18 @@ class Settings(BaseSettings):
     compress_min_bytes: int = Field(
         16 * 1024, ge=0, description="JSON answers from this size on are compressed for callers who accept zstd or gzip"
     )
+    label_cache: int = Field(
+        8192, ge=0, description="vectors of labels that `/classify` keeps; 4 bytes × dimensions each"
+    )
     bulk_items: int = Field(16, ge=1, description="a request with more items than this lets smaller ones go first")
+
+    url_fetch: Literal["off", "allowlist"] = Field(
+        "off", description="media by URL: off, or allowlist (https, from url_hosts alone, at public addresses)"
+    )
+    url_hosts: str = Field("", description="hosts to fetch from, with commas: media.example.org, *.example.org:8443")
+    url_max_bytes: int = Field(16 * MIB, ge=1, description="bytes of one fetched file; more: 422")
+    url_timeout_ms: int = Field(10_000, ge=1, description="milliseconds for one file with its redirects; more: 422")
+    url_max_redirects: int = Field(3, ge=0, le=20, description="redirects of one URL, each checked anew; more: 422")
 
     drain_s: float = Field(1.0, ge=0, description="seconds to serve on after SIGTERM while `/health/ready` says 503")
     grace_s: float = Field(25.0, gt=0, description="seconds after the drain for accepted requests to be answered")
@@ -79,6 +92,17 @@ class Settings(BaseSettings):
     def _triton_has_an_address(self) -> Settings:
         if self.engine == "triton" and not self.triton_url:
             raise ValueError(f"the engine 'triton' needs {ENV_PREFIX}TRITON_URL (--triton-url), such as localhost:8001")
+        return self
+
+    @model_validator(mode="after")
+    def _the_allowlist_names_hosts(self) -> Settings:
+        names = f"{ENV_PREFIX}URL_HOSTS (--url-hosts)"
+        try:
+            allowlist = Allowlist.parse(self.url_hosts)
+        except ValueError as error:
+            raise ValueError(f"{names}: {error}") from error
+        if self.url_fetch == "allowlist" and not allowlist.rules:
+            raise ValueError(f"url_fetch 'allowlist' needs {names}, such as media.example.org,*.example.net")
         return self
 
     def engine_cores(self) -> int:

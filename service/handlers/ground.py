@@ -5,6 +5,7 @@ from __future__ import annotations
 from service.context import RequestContext
 from service.handlers.results import GroundResult
 from service.runtime import Runtime
+from service.usecases.box_scores import score_boxes
 from service.usecases.items import ImageItem, TextItem
 from service.wire.schemas import GroundRequest
 
@@ -17,6 +18,11 @@ async def ground(runtime: Runtime, context: RequestContext, wanted: GroundReques
     """
     source = runtime.head("grounding")
     phrases = [TextItem(phrase, f"/phrases/{i}") for i, phrase in enumerate(wanted.phrases)]
+    image = ImageItem(wanted.image, "/image")
     runtime.admit_rows(context, "grounding", len(phrases))
-    boxes, note = await runtime.heads.ground(ImageItem(wanted.image, "/image"), phrases, context.stages)
+    if wanted.scores:
+        runtime.admit_items(context, [*phrases, *[image] * len(phrases)])
+    boxes, note = await runtime.heads.ground(image, phrases, context.stages)
+    if wanted.scores:
+        boxes = await score_boxes(runtime.pipeline, image, phrases, boxes, context.stages)
     return GroundResult(source, boxes, note)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +29,11 @@ PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
 }
 GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+FLIPPED_DOWN, FLIPPED_ACROSS, TRANSPOSED_FROM = (3, 4, 7, 8), (2, 3, 6, 7), 5
 Pixels = npt.NDArray[np.uint8]
+Region = tuple[float, float, float, float]
+"""x0, y0, x1, y1 as fractions of the upright picture's sides."""
+WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +66,93 @@ def decode_image(data: bytes, *, size: int, max_pixels: int) -> DecodedImage:
         UnreadableImage: not one of the formats, damaged, cut off, or of a pixel type that has no fixed range.
         ImageTooLarge: more pixels than `max_pixels`, or a side over 65,535.
     """
+    with _decoder_errors(data, max_pixels):
+        picture = _open(data, size, max_pixels)
+        return DecodedImage(picture.square(size, WHOLE), picture.width, picture.height)
+
+
+def decode_regions(data: bytes, regions: Sequence[Region], *, size: int, max_pixels: int) -> list[Pixels]:
+    """Decode a picture once and cut regions out of it, each resized: uint8 [3, S, S].
+
+    Where a region ends, the filter sees the pixels beyond, as in Pillow's `resize(box=…)`. Corners may come in any
+    order and lie outside; a region is at least one pixel wide and high. Large JPEGs are decoded at the scale that the
+    smallest region needs.
+
+    Raises:
+        UnreadableImage, ImageTooLarge: as `decode_image`.
+    """
+    regions = [_tidied(region) for region in regions]
+    smallest = min(min(x1 - x0, y1 - y0) for x0, y0, x1, y1 in regions)
+    with _decoder_errors(data, max_pixels):
+        picture = _open(data, min(MAX_SIDE, math.ceil(size / max(smallest, 1 / MAX_SIDE))), max_pixels)
+        return [picture.square(size, region) for region in regions]
+
+
+def _tidied(region: Region) -> Region:
+    (x0, x1), (y0, y1) = sorted((region[0], region[2])), sorted((region[1], region[3]))
+    left, upper, right, lower = (min(1.0, max(0.0, edge)) for edge in (x0, y0, x1, y1))
+    return left, upper, right, lower
+
+
+@contextmanager
+def _decoder_errors(data: bytes, max_pixels: int) -> Iterator[None]:
+    """Decoders raise many kinds of errors on hostile files; their messages name addresses."""
     try:
-        return _decode(data, size, max_pixels)
+        yield
     except InputError:
         raise
     except Image.DecompressionBombError as error:
         raise ImageTooLarge("the picture has too many pixels", limit=max_pixels) from error
     except Exception as error:
-        # Decoders raise many kinds of errors on hostile files; their messages name addresses.
         raise damaged(sniff_format(data) or "JPEG") from error
 
 
-def _decode(data: bytes, size: int, max_pixels: int) -> DecodedImage:
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A decoded picture of mode L or RGB, not upright yet; `filled` is its part that holds the file's picture.
+
+    Pillow resizes in two passes and clips to [0, 255] in between, so that their order shows at hard edges: a picture
+    that stands on its side is transposed before. The flips wait until there are fewer pixels.
+    """
+
+    image: Image.Image
+    filled: tuple[float, float]
+    orientation: int
+    width: int
+    height: int
+
+    def square(self, size: int, region: Region) -> Pixels:
+        """A region of the upright picture, in fractions of its sides, as uint8 [3, S, S]."""
+        x0, y0, x1, y1 = region
+        if self.orientation in FLIPPED_DOWN:
+            y0, y1 = 1 - y1, 1 - y0
+        if self.orientation in FLIPPED_ACROSS:
+            x0, x1 = 1 - x1, 1 - x0
+        left, right = _at_least_one_pixel(x0 * self.filled[0], x1 * self.filled[0], self.filled[0])
+        upper, lower = _at_least_one_pixel(y0 * self.filled[1], y1 * self.filled[1], self.filled[1])
+        resized = self.image.resize((size, size), Image.Resampling.BICUBIC, box=(left, upper, right, lower))
+        pixels = _flip(np.asarray(resized), self.orientation)
+        planes = pixels.transpose(2, 0, 1) if pixels.ndim == 3 else np.broadcast_to(pixels, (3, size, size))
+        return np.ascontiguousarray(planes)
+
+
+def _at_least_one_pixel(start: float, end: float, side: float) -> tuple[float, float]:
+    least = min(1.0, side)
+    if end - start >= least:
+        return start, end
+    start = min(max(0.0, (start + end - least) / 2), side - least)
+    return start, start + least
+
+
+def _open(data: bytes, size: int, max_pixels: int) -> _Picture:
+    """Decode a picture, large JPEGs no larger than a square of side `size` needs."""
     file, orientation = _read_header(data)
     _check_size(file, max_pixels)
     image, filled = decode_jpeg(file, size) if file.format == "JPEG" else _decode_with_pillow(file)
-    on_its_side = orientation >= 5
-    upright = _flip(np.asarray(_resize(image, filled, size, on_its_side=on_its_side)), orientation)
-    planes = upright.transpose(2, 0, 1) if upright.ndim == 3 else np.broadcast_to(upright, (3, size, size))
-    width, height = (file.height, file.width) if on_its_side else (file.width, file.height)
-    return DecodedImage(np.ascontiguousarray(planes), width, height)
+    if orientation < TRANSPOSED_FROM:
+        return _Picture(image, filled, orientation, file.width, file.height)
+    upright = image.transpose(Image.Transpose.TRANSPOSE)
+    return _Picture(upright, filled[::-1], orientation, file.height, file.width)
 
 
 def _read_header(data: bytes) -> tuple[image_file.ImageFile, int]:
@@ -138,21 +212,10 @@ def _to_eight_bits(image: Image.Image, file: image_file.ImageFile) -> Image.Imag
     return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
 
-def _resize(image: Image.Image, filled: tuple[float, float], size: int, *, on_its_side: bool) -> Image.Image:
-    """The `filled` part of the picture as S × S.
-
-    Pillow resizes in two passes and clips to [0, 255] in between, so that their order shows at hard edges: a picture
-    that stands on its side must be transposed before. The flips wait until there are fewer pixels.
-    """
-    if on_its_side:
-        image, filled = image.transpose(Image.Transpose.TRANSPOSE), filled[::-1]
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=(0, 0, *filled))
-
-
 def _flip(square: Pixels, orientation: int) -> Pixels:
     """The flips of an EXIF orientation (CIPA DC-008, 4.6.5.1.6), on S × S [× channels]; 5 to 8 come transposed."""
-    if orientation in (3, 4, 7, 8):
+    if orientation in FLIPPED_DOWN:
         square = square[::-1]
-    if orientation in (2, 3, 6, 7):
+    if orientation in FLIPPED_ACROSS:
         square = square[:, ::-1]
     return square

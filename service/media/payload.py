@@ -1,23 +1,33 @@
-"""Uploaded media as bytes: as they are from multipart, or base64 or a data URI from JSON."""
+"""Media as bytes: as they are from multipart, or base64, a data URI or a URL from JSON."""
 
 from __future__ import annotations
 
 import binascii
+from typing import TypeGuard
 
-from service.errors import InvalidBase64
+from service.errors import InputError, InvalidBase64
 
-Payload = bytes | str
+Payload = bytes | str | InputError
+"""An error stands for a file that could not be fetched."""
+
+
+def is_url(payload: Payload) -> TypeGuard[str]:
+    """Whether the payload names its file by URL. No base64 looks so: it has no colon."""
+    return isinstance(payload, str) and payload[:8].lower().startswith(("http://", "https://"))
 
 
 def read_payload(payload: Payload) -> bytes:
     """Decode a payload to the file's bytes.
 
     `str` is base64 (RFC 4648, padded; line breaks are allowed) or a data URI with `;base64` (RFC 2397). The media
-    type of a data URI is not believed: the decoders look at the content.
+    type of a data URI is not believed: the decoders look at the content. URLs have been fetched before this.
 
     Raises:
         InvalidBase64: it is neither.
+        InputError: the payload itself, if it is one.
     """
+    if isinstance(payload, InputError):
+        raise payload
     if isinstance(payload, bytes):
         return payload
     encoded = payload

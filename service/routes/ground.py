@@ -15,12 +15,12 @@ from service.wire.form import FormRule
 from service.wire.schemas import GroundRequest
 
 router = APIRouter(route_class=LeanRoute)
-FORM = {"image": FormRule("image", binary=True), "phrase": FormRule("phrases", many=True)}
+FORM = {"image": FormRule("image", binary=True), "phrase": FormRule("phrases", many=True), "scores": FormRule("scores")}
 
 
 @router.post("/ground", summary="Phrases to boxes", **documented(GroundRequest, GroundAnswer, FORM, ModelNotServed))
 async def ground(request: Request) -> Response:
-    """One box for each phrase. The model always gives a box, and no confidence."""
+    """One box for each phrase. The model always gives a box, and no confidence; `scores` tell what is in it."""
     runtime, context = runtime_of(request), context_of(request)
     wanted = await runtime.read(request, GroundRequest, FORM)
     return ground_answer(await handler.ground(runtime, context, wanted))

@@ -26,6 +26,7 @@ LIMITS = (
     "deadline_ms",
     "read_timeout_ms",
 )
+URL_LIMITS = ("url_max_bytes", "url_timeout_ms", "url_max_redirects")
 CARD_FIELDS_HIDDEN = {"model"}
 
 
@@ -37,6 +38,7 @@ def describe(runtime: Runtime) -> dict[str, Any]:
         | {"max_batch_size": model.max_batch_size}
         for name, model in runtime.models.items()
     }
+    limits = LIMITS if settings.url_fetch == "off" else LIMITS + URL_LIMITS
     max_tokens = {name: card["max_tokens"] - 1 for name, card in models.items() if "max_tokens" in card}
     return {
         "model": settings.model_name,
@@ -45,7 +47,7 @@ def describe(runtime: Runtime) -> dict[str, Any]:
         "engine": settings.engine,
         "device": runtime.engine.device,
         "version": __version__,
-        "limits": {name: getattr(settings, name) for name in LIMITS} | {"max_tokens": max_tokens},
+        "limits": {name: getattr(settings, name) for name in limits} | {"max_tokens": max_tokens},
         "models": models,
     }
 

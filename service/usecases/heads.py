@@ -19,19 +19,33 @@ from service.media.image import DecodedImage
 from service.media.text import EncodedText
 from service.pipeline import Pipeline
 from service.preprocessing import Note, Prepared, audio_note, audio_row, image_note
+from service.usecases.files import fetched
 from service.usecases.items import AudioItem, ImageItem, TextItem
 from service.usecases.probabilities import ScoredLabel, activate, best_first, softmax
+from service.usecases.windows import Admit, Span, pool, prepare_windows
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class GroundedPhrase:
-    """A phrase's box in pixels of the upright image and as fractions of its sides: x0, y0, x1, y1."""
+    """A phrase's box in pixels of the upright image and as fractions of its sides: x0, y0, x1, y1.
+
+    `score` is the cosine between the phrase and what is in the box, where it was asked for.
+    """
 
     phrase: str
     box: tuple[float, float, float, float]
     box_normalized: tuple[float, float, float, float]
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLabels:
+    """The labels of one window of a clip, best first."""
+
+    span: Span
+    labels: Sequence[ScoredLabel]
 
 
 class Heads:
@@ -68,6 +82,28 @@ class Heads:
         """
         decoded = await self._audio("audio_labels", clip, stages)
         return await self._labels(audio_row("audio_labels", decoded), top_k, stages), audio_note(decoded)
+
+    async def label_windows(
+        self, clip: AudioItem, top_k: int, stages: Stages, admit: Admit
+    ) -> tuple[list[ScoredLabel], Note, list[WindowLabels]]:
+        """The labels of a whole clip, by the mean of its windows' probabilities, and of each window.
+
+        Raises:
+            ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
+        """
+        model = self._pipeline.preprocessor.model("audio_labels")
+        async with fetched(self._pipeline.urls, [clip], stages) as files:
+            (windowed,) = await prepare_windows(self._pipeline, model.name, files, admit, stages)
+        if isinstance(windowed, InputError):
+            windowed.pointer = clip.pointer
+            raise InvalidRequest([windowed])
+        logits = np.stack(await self._run(windowed.rows, stages))  # [windows, C]
+        probabilities = activate(logits, model.card.activation)
+        each = [
+            WindowLabels(span, best_first(model.labels, row, top_k))
+            for span, row in zip(windowed.spans, probabilities, strict=True)
+        ]
+        return best_first(model.labels, pool(probabilities, windowed.spans), top_k), windowed.note, each
 
     async def answer_about_image(
         self, image: ImageItem, question: TextItem, top_k: int, stages: Stages
@@ -120,9 +156,9 @@ class Heads:
         preprocessor = self._pipeline.preprocessor
         preprocessor.model(model)
         encoded = await self._pipeline.prepare_texts(model, [text.text for text in texts], stages)
-        decoded = await self._pipeline.prepare(
-            [partial(preprocessor.image, model, image.payload) for image in images], stages
-        )
+        async with fetched(self._pipeline.urls, images, stages) as files:
+            jobs = [partial(preprocessor.image, model, image.payload) for image in files]
+            decoded = await self._pipeline.prepare(jobs, stages)
         pointers = [image.pointer for image in images] + [text.pointer for text in texts]
         wrong = _errors([*decoded, *encoded], pointers)
         if wrong:
@@ -138,7 +174,8 @@ class Heads:
     async def _audio(self, model: str, clip: AudioItem, stages: Stages) -> DecodedAudio:
         preprocessor = self._pipeline.preprocessor
         preprocessor.model(model)
-        (decoded,) = await self._pipeline.prepare([partial(preprocessor.audio, model, clip.payload)], stages)
+        async with fetched(self._pipeline.urls, [clip], stages) as (file,):
+            (decoded,) = await self._pipeline.prepare([partial(preprocessor.audio, model, file.payload)], stages)
         if isinstance(decoded, InputError):
             decoded.pointer = clip.pointer
             raise InvalidRequest([decoded])

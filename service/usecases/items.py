@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from service.media.audio_windows import Windows
 from service.media.payload import Payload
 
 
@@ -26,17 +29,18 @@ class ImageItem:
 
 @dataclass(frozen=True, slots=True)
 class AudioItem:
-    """A clip's file."""
+    """A clip's file; with `windows` all of it is heard, window by window."""
 
     payload: Payload
     pointer: str
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VectorItem:
-    """A vector that the caller has already, and the fingerprint of the model that made it, if known."""
+    """A vector that the caller has already, [D], and the fingerprint of the model that made it, if known."""
 
-    vector: Sequence[float]
+    vector: NDArray[np.floating]
     fingerprint: str | None
     pointer: str
 
@@ -54,6 +58,17 @@ class FusedItem:
 
 
 Item = MediaItem | VectorItem | FusedItem
+
+
+def windowed(item: Item, windows: Windows) -> Item:
+    """The item with its clips heard in windows."""
+    if isinstance(item, FusedItem):
+        return replace(item, parts=tuple(_windowed_clip(part, windows) for part in item.parts))
+    return item if isinstance(item, VectorItem) else _windowed_clip(item, windows)
+
+
+def _windowed_clip(item: MediaItem, windows: Windows) -> MediaItem:
+    return replace(item, windows=windows) if isinstance(item, AudioItem) else item
 
 
 def leaves(item: Item) -> tuple[MediaItem | VectorItem, ...]:

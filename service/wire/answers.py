@@ -10,11 +10,13 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from service.errors import InputError
-from service.handlers.results import EmbedResult, GroundResult, LabelsResult, SimilarityResult
+from service.handlers.results import EmbedResult, GroundResult, LabelsResult
 from service.preprocessing import Note
-from service.usecases.embedding import Embedded
+from service.usecases.embeddable import Embedded
 from service.usecases.items import modality
+from service.usecases.probabilities import ScoredLabel
 from service.usecases.source import Source
+from service.usecases.windows import Span
 from service.wire.encodings import encoded_fields
 from service.wire.problem import input_error_body
 
@@ -26,6 +28,15 @@ class Answer(BaseModel):
     fingerprint: str = Field(description="SHA-256 that names what computed this")
 
 
+class WindowDatum(BaseModel):
+    """One window of a clip: its place in seconds, and its vector in the request's encoding."""
+
+    start: float
+    end: float
+    embedding: list[float] | str | None = None
+    embeddings: dict[str, list[float] | str] | None = None
+
+
 class EmbedDatum(BaseModel):
     """One item's vector; or its `error`, under `on_error: report`."""
 
@@ -34,6 +45,7 @@ class EmbedDatum(BaseModel):
     embedding: list[float] | str | None = Field(None, description="L2 norm 1; base64 for other encodings than float")
     embeddings: dict[str, list[float] | str] | None = Field(None, description="by encoding, if a list was asked")
     input: dict[str, Any] | None = Field(None, description="what was done to the item")
+    windows: list[WindowDatum] | None = Field(None, description="if they were asked for; `embedding` is their mean")
     error: dict[str, Any] | None = None
 
 
@@ -66,6 +78,7 @@ class PhraseBox(BaseModel):
     phrase: str
     box: Box
     box_normalized: Box
+    score: float | None = Field(None, description="cosine between the phrase and what is in the box, if asked for")
 
 
 class GroundAnswer(Answer):
@@ -76,10 +89,19 @@ class GroundAnswer(Answer):
 
 
 class LabelProbability(BaseModel):
-    """A label and its probability."""
+    """A label and its probability; from `/classify` also its cosine."""
 
     label: str
     probability: float
+    cosine: float | None = None
+
+
+class WindowLabelsDatum(BaseModel):
+    """The labels of one window of a clip, and its place in seconds."""
+
+    start: float
+    end: float
+    labels: list[LabelProbability]
 
 
 class LabelsAnswer(Answer):
@@ -87,6 +109,8 @@ class LabelsAnswer(Answer):
 
     labels: list[LabelProbability]
     input: dict[str, Any]
+    none_of_these: float | None = Field(None, description="probability, if `/classify` was given a threshold")
+    windows: list[WindowLabelsDatum] | None = None
 
 
 class PairAnswer(Answer):
@@ -122,18 +146,15 @@ def embed_body(result: EmbedResult) -> dict[str, Any]:
         if isinstance(outcome, Embedded):
             entry |= encoded_fields(outcome.vector, result.encoding)
             entry["input"] = note_body(outcome.notes)
+            if outcome.windows:
+                entry["windows"] = [
+                    {**span_body(window.span), **encoded_fields(window.vector, result.encoding)}
+                    for window in outcome.windows
+                ]
         else:
             entry["error"] = input_error_body(outcome)
         data.append(entry)
     return {**source_body(result.source), "dimensions": result.dimensions, "data": data}
-
-
-def similarity_answer(result: SimilarityResult) -> Response:
-    """The answer of `/similarity`."""
-    body: dict[str, Any] = {**source_body(result.source), "similarity": result.similarities.cosines}
-    if result.similarities.probabilities is not None:
-        body["probabilities"] = result.similarities.probabilities
-    return json_response(body)
 
 
 def ground_answer(result: GroundResult) -> Response:
@@ -145,6 +166,7 @@ def ground_answer(result: GroundResult) -> Response:
             "box": dict(zip(corners, (round(edge, 2) for edge in found.box), strict=True)),
             "box_normalized": dict(zip(corners, found.box_normalized, strict=True)),
         }
+        | ({} if found.score is None else {"score": found.score})
         for found in result.boxes
     ]
     return json_response({**source_body(result.source), "image": result.image, "boxes": rendered})
@@ -152,8 +174,29 @@ def ground_answer(result: GroundResult) -> Response:
 
 def labels_answer(result: LabelsResult) -> Response:
     """The answer of every endpoint that gives labels with probabilities."""
-    rendered = [{"label": scored.label, "probability": scored.probability} for scored in result.labels]
-    return json_response({**source_body(result.source), "labels": rendered, "input": note_body(result.notes)})
+    body = {
+        **source_body(result.source),
+        "labels": [_label_body(scored) for scored in result.labels],
+        "input": note_body(result.notes),
+    }
+    if result.none_of_these is not None:
+        body["none_of_these"] = result.none_of_these
+    if result.windows:
+        body["windows"] = [
+            {**span_body(window.span), "labels": [_label_body(scored) for scored in window.labels]}
+            for window in result.windows
+        ]
+    return json_response(body)
+
+
+def _label_body(scored: ScoredLabel) -> dict[str, Any]:
+    body: dict[str, Any] = {"label": scored.label, "probability": scored.probability}
+    return body if scored.cosine is None else body | {"cosine": scored.cosine}
+
+
+def span_body(span: Span) -> dict[str, float]:
+    """Where a window lies in its clip, seconds."""
+    return {"start": round(span.start_s, 3), "end": round(span.end_s, 3)}
 
 
 def source_body(source: Source) -> dict[str, Any]:

@@ -29,6 +29,15 @@ def test_limits_that_contradict_each_other_are_refused() -> None:
         load_settings({"max_items": 100, "max_queue": 10})
 
 
+def test_an_allowlist_for_urls_must_name_hosts() -> None:
+    with pytest.raises(SettingsError, match=r"'allowlist' needs ONEPEACE_URL_HOSTS \(--url-hosts\)"):
+        load_settings({"url_fetch": "allowlist", "url_hosts": " , "})
+    with pytest.raises(SettingsError, match=r"ONEPEACE_URL_HOSTS \(--url-hosts\): '10\.0\.0\.1' must be a name"):
+        load_settings({"url_fetch": "allowlist", "url_hosts": "media.example.org,10.0.0.1"})
+    assert load_settings({"url_fetch": "allowlist", "url_hosts": "media.example.org"}).url_fetch == "allowlist"
+    assert load_settings().url_fetch == "off"
+
+
 def test_settings_can_not_be_changed() -> None:
     settings = load_settings()
     with pytest.raises(ValueError, match="frozen"):

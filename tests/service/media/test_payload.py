@@ -1,4 +1,4 @@
-"""Base64 and data URIs."""
+"""Base64 and data URIs, and URLs told from them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from service.errors import InvalidBase64
-from service.media.payload import read_payload
+from service.errors import InvalidBase64, UrlUnreachable
+from service.media.payload import is_url, read_payload
 
 DATA = bytes(range(256)) * 3
 ENCODED = base64.b64encode(DATA).decode()
@@ -44,3 +44,15 @@ def test_what_is_not_base64_is_refused(text: str) -> None:
 
 def test_the_empty_string_is_an_empty_file() -> None:
     assert read_payload("") == b""
+
+
+def test_a_file_that_could_not_be_fetched_raises_its_error() -> None:
+    error = UrlUnreachable("gone")
+    with pytest.raises(UrlUnreachable) as caught:
+        read_payload(error)
+    assert caught.value is error
+
+
+def test_urls_are_told_from_base64_and_bytes() -> None:
+    assert all(map(is_url, ["https://x", "HTTP://x", "hTTps://"]))
+    assert not any(map(is_url, ["", "https", "https:x", "data:,https://", ENCODED, b"https://x", " https://x"]))

@@ -1,0 +1,1 @@
+"""Media by URL: which URLs are allowed, which addresses are public, and the one way to the network."""

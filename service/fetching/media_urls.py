@@ -1,0 +1,80 @@
+"""The files behind the URLs of one request, within the room that the service has."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from contextlib import asynccontextmanager
+
+from service.admission import Admission, Held
+from service.context import Stages
+from service.errors import InputError, UrlNotAllowed, UrlUnreachable
+from service.fetching.fetcher import Fetcher
+
+OFF = (
+    "URLs are not fetched by this service; its operator allows hosts with ONEPEACE_URL_FETCH=allowlist and "
+    "ONEPEACE_URL_HOSTS"
+)
+
+
+class MediaUrls:
+    """Fetches what a request names by URL, and accounts for its bytes as for those of bodies.
+
+    `fetcher` is None when URLs are not fetched. The files of one request have at most `max_bytes` together.
+    """
+
+    def __init__(self, fetcher: Fetcher | None, admission: Admission, *, max_bytes: int) -> None:
+        self._fetcher, self._admission, self._max_bytes = fetcher, admission, max_bytes
+
+    @asynccontextmanager
+    async def fetched(self, urls: Sequence[str], stages: Stages) -> AsyncIterator[Mapping[str, bytes | InputError]]:
+        """The file behind each URL, or what was wrong with it; accounted for until the exit.
+
+        All are fetched at once, the same URL once.
+
+        Raises:
+            QueueFull: the bytes at work leave no room for the files.
+            DeadlineExceeded: the request's deadline passed.
+        """
+        held = Held()
+        started = time.perf_counter()
+        try:
+            try:
+                files = await self._fetch_all(set(urls), held, stages.deadline_s)
+            finally:
+                stages.fetch += time.perf_counter() - started
+            yield files
+        finally:
+            self._admission.release(held)
+
+    async def close(self) -> None:
+        """Let go of the fetcher."""
+        if self._fetcher is not None:
+            await self._fetcher.close()
+
+    async def _fetch_all(self, urls: Set[str], held: Held, deadline_s: float) -> dict[str, bytes | InputError]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {url: group.create_task(self._attempt(url, held, deadline_s)) for url in urls}
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return {url: task.result() for url, task in tasks.items()}
+
+    async def _attempt(self, url: str, held: Held, deadline_s: float) -> bytes | InputError:
+        taken = 0
+
+        def account(count: int) -> None:
+            nonlocal taken
+            if held.held_bytes + count > self._max_bytes:
+                raise UrlUnreachable("the files of one request's URLs are too large together", limit=self._max_bytes)
+            self._admission.take_bytes(held, count)
+            taken += count
+
+        if self._fetcher is None:
+            return UrlNotAllowed(OFF)
+        try:
+            return await self._fetcher.fetch(url, deadline_s=deadline_s, account=account)
+        except InputError as error:
+            self._admission.give_bytes(held, taken)  # the room is for its neighbours
+            return error
