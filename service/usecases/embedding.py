@@ -22,6 +22,7 @@ from service.usecases.items import (
     Item,
     MediaItem,
     TextItem,
+    TokensItem,
     VectorItem,
     leaves,
     modality,
@@ -117,14 +118,15 @@ class Embedder:
     async def _prepare(self, items: Sequence[Item | InputError], stages: Stages) -> list[_Parts]:
         parts = [_Parts(item, [None] * len(_leaves(item))) for item in items]
         every = [(part, place, leaf) for part in parts for place, leaf in enumerate(_leaves(part.item))]
-        texts = [(part, place, leaf) for part, place, leaf in every if isinstance(leaf, TextItem)]
+        texts = [(part, place, leaf) for part, place, leaf in every if isinstance(leaf, TextItem | TokensItem)]
         media = [(part, place, leaf) for part, place, leaf in every if isinstance(leaf, ImageItem | AudioItem)]
         for part, place, leaf in every:
             if isinstance(leaf, VectorItem):
                 part.ready[place] = self._check_vector(leaf)
         if texts:
             self._pipeline.preprocessor.model("text")
-            encoded = await self._pipeline.prepare_texts("text", [leaf.text for _, _, leaf in texts], stages)
+            sources = [leaf.text if isinstance(leaf, TextItem) else leaf.ids for _, _, leaf in texts]
+            encoded = await self._pipeline.prepare_texts("text", sources, stages)
             for (part, place, leaf), text in zip(texts, encoded, strict=True):
                 part.ready[place] = _located(text, leaf) if isinstance(text, InputError) else text_row("text", text)
         if media:

@@ -17,6 +17,14 @@ class TextItem:
 
 
 @dataclass(frozen=True, slots=True)
+class TokensItem:
+    """A text as ids of the model's own vocabulary."""
+
+    ids: list[int]
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageItem:
     """A picture's file."""
 
@@ -41,7 +49,7 @@ class VectorItem:
     pointer: str
 
 
-MediaItem = TextItem | ImageItem | AudioItem
+MediaItem = TextItem | TokensItem | ImageItem | AudioItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,15 @@ class FusedItem:
 
 Item = MediaItem | VectorItem | FusedItem
 
+_MODALITIES = {
+    TextItem: "text",
+    TokensItem: "text",
+    ImageItem: "image",
+    AudioItem: "audio",
+    VectorItem: "embedding",
+    FusedItem: "fused",
+}
+
 
 def leaves(item: Item) -> tuple[MediaItem | VectorItem, ...]:
     """What has to be computed or checked for an item: its parts, or itself."""
@@ -63,5 +80,4 @@ def leaves(item: Item) -> tuple[MediaItem | VectorItem, ...]:
 
 def modality(item: Item) -> str:
     """The word for an item in answers and metrics."""
-    names = {TextItem: "text", ImageItem: "image", AudioItem: "audio", VectorItem: "embedding", FusedItem: "fused"}
-    return names[type(item)]
+    return _MODALITIES[type(item)]
