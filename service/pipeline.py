@@ -56,7 +56,9 @@ class Pipeline:
             for future in futures:  # after a cancellation the rest need not start
                 future.cancel()
 
-    async def prepare_texts(self, model: str, texts: Sequence[TextSource], stages: Stages) -> list[EncodedText | InputError]:
+    async def prepare_texts(
+        self, model: str, texts: Sequence[TextSource], stages: Stages
+    ) -> list[EncodedText | InputError]:
         """Tokenise texts for a model, or check their ids: a few short ones at once, because that is cheaper than a change of threads."""
 
         def tokenize(some: Sequence[TextSource]) -> list[EncodedText | InputError]:

@@ -117,10 +117,7 @@ _ONE_OF = Discriminator(
     custom_error_message="an item needs one of: text, tokens, image, audio, parts (and embedding, in /similarity)",
 )
 Part = Annotated[
-    Annotated[Text, TextTag]
-    | Annotated[Tokens, TokensTag]
-    | Annotated[Image, ImageTag]
-    | Annotated[Audio, AudioTag],
+    Annotated[Text, TextTag] | Annotated[Tokens, TokensTag] | Annotated[Image, ImageTag] | Annotated[Audio, AudioTag],
     _ONE_OF,
 ]
 
