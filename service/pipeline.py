@@ -59,7 +59,7 @@ class Pipeline:
     async def prepare_texts(
         self, model: str, texts: Sequence[TextSource], stages: Stages
     ) -> list[EncodedText | InputError]:
-        """Tokenise texts for a model, or check their ids: a few short ones at once, because that is cheaper than a change of threads."""
+        """Tokenise texts, or check their ids: a few short ones at once, cheaper than a change of threads."""
 
         def tokenize(some: Sequence[TextSource]) -> list[EncodedText | InputError]:
             return [_attempt(partial(self.preprocessor.text, model, text)) for text in some]

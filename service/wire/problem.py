@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 problems (below `/v1/` in OpenAI's shape): the one place that renders them, for handlers, middleware and documentation."""
+"""Errors as RFC 9457 problems, below `/v1/` in OpenAI's shape.
+
+The one place that renders them, for handlers, middleware and documentation.
+"""
 
 from __future__ import annotations
 
@@ -87,11 +90,11 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     request.scope["onepeace.error"] = error
     context: RequestContext | None = request.scope.get("onepeace.context")
     request_id = context.request_id if context else ""
-    path, media_type, status = request.scope["path"], MEDIA_TYPE, error.status
-    if path.startswith(openai.PREFIX):
+    media_type, status = MEDIA_TYPE, error.status
+    if request.scope["path"].startswith(openai.PREFIX):
         body, media_type, status = openai.openai_error_body(error), openai.MEDIA_TYPE, openai.openai_status(status)
     else:
-        body = problem_body(error, request_id=request_id, instance=path)
+        body = problem_body(error, request_id=request_id, instance=request.url.path)
     content = orjson.dumps(body)
     headers = {}
     if isinstance(error, Unavailable) and error.retry_after_s is not None:

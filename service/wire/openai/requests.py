@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from service.wire.encodings import Encoding
-from service.wire.schemas import TAG_PREFIX, Media, Parts, Request, TokenIds
+from service.wire.schemas import TAG_PREFIX, Media, Parts, Request
 from service.wire.schemas import Audio as AudioItem
 from service.wire.schemas import Image as ImageItem
 from service.wire.schemas import Text as TextItem
@@ -139,8 +139,8 @@ class EmbeddingsRequest(EmbeddingsOptions):
 
     input: (
         str
-        | TokenIds
-        | list[str | TokenIds | TextItem | ImageItem | AudioItem | Parts | Fused | ContentPart]
+        | list[int]
+        | list[str | list[int] | TextItem | ImageItem | AudioItem | Parts | Fused | ContentPart]
         | TextItem
         | ImageItem
         | AudioItem
