@@ -118,6 +118,9 @@ class EmbeddingsOptions(Request):
     model: str = Field(max_length=1000, description="the served model, see `/v1/models`")
     encoding_format: Encoding | None = Field(None, description="float, if left out; int8 and binary are our own")
     dimensions: int | None = Field(None, ge=1, description="only what the model was trained for")
+    modality: Literal["text", "image", "audio"] = Field(
+        "text", description="what the strings of `input` are, as Infinity takes it: texts, or base64 or data URIs"
+    )
     user: str | None = Field(None, description="ignored")
 
 

@@ -49,7 +49,7 @@ def translate(wanted: EmbeddingsEnvelope, places: Places, *, max_items: int) -> 
     Raises:
         InvalidRequest: names every input of a wrong form, at the caller's own places.
     """
-    translator = _Translator(places, max_items)
+    translator = _Translator(places, max_items, wanted.modality)
     if wanted.messages is not None:
         places.known[INPUTS] = "/messages"
         translator.add_fused(_MESSAGE, wanted.messages[0], "/messages/0")
@@ -71,8 +71,8 @@ def translate(wanted: EmbeddingsEnvelope, places: Places, *, max_items: int) -> 
 class _Translator:
     """Collects the items of `/embed`, and what is wrong with the caller's inputs."""
 
-    def __init__(self, places: Places, max_items: int) -> None:
-        self._known, self._max_items = places.known, max_items
+    def __init__(self, places: Places, max_items: int, modality: str) -> None:
+        self._known, self._max_items, self._modality = places.known, max_items, modality
         self._count = 0
         self.items: list[Plain] = []
         self.errors: list[InputError] = []
@@ -81,7 +81,7 @@ class _Translator:
         """One input that stands at `place`."""
         match entry:
             case str():
-                self._append({"text": entry}, {"/text": place})
+                self._append({self._modality: entry}, {f"/{self._modality}": place})
             case list():
                 self._append({"tokens": entry}, {"/tokens": place})
             case {"content": _}:
