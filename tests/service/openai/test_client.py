@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +15,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from tests.repository import REPOSITORY
-from tests.service.live_server import LiveServer
+from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip, encoded, picture
 
 MODEL = "one-peace"
@@ -135,6 +138,18 @@ def test_all_dimensions_may_be_asked_for_and_others_are_refused(official: openai
     with pytest.raises(openai.BadRequestError, match="not trained for vectors of 64 numbers") as caught:
         official.embeddings.create(model=MODEL, input="x", dimensions=64)
     assert (caught.value.param, caught.value.code) == ("dimensions", "invalid_field")
+
+
+def test_dimensions_that_the_cards_allow_shorten_the_vectors(official: openai.OpenAI, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(REPOSITORY, repository)
+    for model in ("text", "image", "audio"):
+        card = repository / model / "card.json"
+        card.write_text(json.dumps(json.loads(card.read_text()) | {"trained_dimensions": [64]}))
+    with live_server(repository) as server, openai.OpenAI(base_url=f"{server.url}/v1", api_key="none") as other:
+        short = vectors(other.embeddings.create(model=MODEL, input=["a cow", {"image": IMAGE}], dimensions=64))
+    heads = vectors(official.embeddings.create(model=MODEL, input=["a cow", {"image": IMAGE}]))[:, :64]
+    np.testing.assert_allclose(short, heads / np.linalg.norm(heads, axis=1, keepdims=True), atol=1e-5)
 
 
 def test_options_that_are_null_are_left_out(client: httpx.Client) -> None:
