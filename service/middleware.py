@@ -17,6 +17,7 @@ from service.lifecycle import Lifecycle
 from service.routes.lean import LeanEndpoint
 from service.runtime import Runtime
 from service.watchdog import Watchdog
+from service.wire.compression import compress
 from service.wire.problem import problem_response
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class RequestMiddleware:
             else:
                 scope["app"] = self.app
                 scope["onepeace.endpoint"] = scope["path"]
-                await _answer(endpoint, Request(scope, exchange.receive), exchange)
+                await self._answer(endpoint, Request(scope, exchange.receive), exchange)
         except asyncio.CancelledError:
             verdict = watchdog.verdict
             if not watchdog.ended_it:  # cancelled from outside: the server's grace period is over
@@ -89,6 +90,18 @@ class RequestMiddleware:
         finally:
             watchdog.stop()
             self._watchdogs.discard(watchdog)
+
+    async def _answer(self, endpoint: LeanEndpoint, request: Request, exchange: _Exchange) -> None:
+        try:
+            response = await endpoint(request)
+        except ServiceError as error:
+            response = problem_response(request, error)
+        except Exception:
+            logger.exception("request %s failed", exchange.context.request_id)
+            response = problem_response(request, ServiceError("something went wrong here"))
+        wanted = exchange.context.headers.get(b"accept-encoding")
+        await compress(response, wanted, self._runtime.settings.compress_min_bytes)
+        await response(request.scope, exchange.receive, exchange.send)
 
 
 class _Exchange:
@@ -121,14 +134,3 @@ class _Exchange:
                 self._headers.append((b"connection", b"close"))
             message["headers"] = [*message["headers"], *self._headers]
         await self._send(message)
-
-
-async def _answer(endpoint: LeanEndpoint, request: Request, exchange: _Exchange) -> None:
-    try:
-        response = await endpoint(request)
-    except ServiceError as error:
-        response = problem_response(request, error)
-    except Exception:
-        logger.exception("request %s failed", request.scope["onepeace.context"].request_id)
-        response = problem_response(request, ServiceError("something went wrong here"))
-    await response(request.scope, exchange.receive, exchange.send)

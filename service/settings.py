@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     max_queue: int = Field(1024, ge=1, description="items at work, decoding and waiting; more: 429")
     deadline_ms: int = Field(30_000, ge=1, description="milliseconds from a complete body to its answer; more: 504")
     read_timeout_ms: int = Field(60_000, ge=1, description="milliseconds for a body to arrive; more: 408")
+    compress_min_bytes: int = Field(
+        16 * 1024, ge=0, description="JSON answers from this size on are compressed for callers who accept zstd or gzip"
+    )
     bulk_items: int = Field(16, ge=1, description="a request with more items than this lets smaller ones go first")
 
     drain_s: float = Field(1.0, ge=0, description="seconds to serve on after SIGTERM while `/health/ready` says 503")

@@ -19,6 +19,7 @@ async def embed(runtime: Runtime, context: RequestContext, wanted: EmbedEnvelope
     Raises:
         ModelNotServed, InvalidRequest, EngineFailure, Unavailable.
     """
+    dimensions = runtime.embedder.require_dimensions(wanted.dimensions, "/dimensions")
     items = check_items(wanted.inputs, "/inputs")
     runtime.admit_items(context, items)
     outcomes: Sequence[Embedded | ServiceError]
@@ -26,4 +27,5 @@ async def embed(runtime: Runtime, context: RequestContext, wanted: EmbedEnvelope
         outcomes = await runtime.embedder.embed_each(items, context.stages)
     else:
         outcomes = await runtime.embedder.embed_all(items, context.stages)
-    return EmbedResult(runtime.space, runtime.embedder.dimensions, items, outcomes)
+    shortened = [outcome.shortened(dimensions) if isinstance(outcome, Embedded) else outcome for outcome in outcomes]
+    return EmbedResult(runtime.space, dimensions, wanted.encoding, items, shortened)

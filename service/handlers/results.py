@@ -13,6 +13,7 @@ from service.usecases.items import Item
 from service.usecases.probabilities import ScoredLabel
 from service.usecases.similarity import Similarities
 from service.usecases.source import Source
+from service.wire.encodings import Encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class EmbedResult:
 
     source: Source
     dimensions: int
+    encoding: Encoding | Sequence[Encoding]
     items: Sequence[Item | InputError]
     outcomes: Sequence[Embedded | ServiceError]
 

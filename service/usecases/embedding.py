@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -26,6 +26,7 @@ from service.usecases.items import (
     leaves,
     modality,
 )
+from service.usecases.quantization import shorten
 
 Vector = NDArray[np.float32]
 Ready = Prepared | Vector
@@ -40,6 +41,10 @@ class Embedded:
     modality: str
     vector: Vector
     notes: tuple[Note, ...]
+
+    def shortened(self, dimensions: int) -> Embedded:
+        """With the first `dimensions` numbers of the vector, L2-normalised anew."""
+        return replace(self, vector=shorten(self.vector, dimensions))
 
 
 @dataclass(slots=True)
@@ -67,7 +72,23 @@ class Embedder:
         }
         cards = [models[name].card for name in EMBEDDING_MODELS if name in models]
         self.dimensions = cards[0].embedding_dim or 0 if cards else 0
+        trained = [set(card.trained_dimensions) for card in cards]
+        self._trained_dimensions = set.intersection(*trained) if trained else set()
         self.logit_scale = next((card.logit_scale for card in cards if card.logit_scale is not None), None)
+
+    def require_dimensions(self, wanted: int | None, pointer: str) -> int:
+        """The length that vectors shall have: all that there are when `wanted` is None.
+
+        Raises:
+            InvalidRequest: the models were not trained for vectors cut to this length.
+        """
+        if wanted is None or wanted == self.dimensions:
+            return self.dimensions
+        if wanted not in self._trained_dimensions:
+            known = ", ".join(map(str, (*sorted(self._trained_dimensions), self.dimensions)))
+            detail = f"the model was not trained for vectors of {wanted} numbers, only for {known}"
+            raise InvalidRequest([InvalidField(detail, limit=self.dimensions, actual=wanted, pointer=pointer)])
+        return wanted
 
     async def embed_all(self, items: Sequence[Item | InputError], stages: Stages) -> list[Embedded]:
         """Embed every item, or none. An item may be an error already, if its form was wrong.

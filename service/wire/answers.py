@@ -15,6 +15,7 @@ from service.preprocessing import Note
 from service.usecases.embedding import Embedded
 from service.usecases.items import modality
 from service.usecases.source import Source
+from service.wire.encodings import encoded_fields
 from service.wire.problem import input_error_body
 
 
@@ -30,7 +31,8 @@ class EmbedDatum(BaseModel):
 
     index: int
     modality: str
-    embedding: list[float] | None = Field(None, description="L2 norm 1")
+    embedding: list[float] | str | None = Field(None, description="L2 norm 1; base64 for other encodings than float")
+    embeddings: dict[str, list[float] | str] | None = Field(None, description="by encoding, if a list was asked")
     input: dict[str, Any] | None = Field(None, description="what was done to the item")
     error: dict[str, Any] | None = None
 
@@ -118,7 +120,7 @@ def embed_body(result: EmbedResult) -> dict[str, Any]:
         kind = "unknown" if isinstance(item, InputError) else modality(item)
         entry: dict[str, Any] = {"index": index, "modality": kind}
         if isinstance(outcome, Embedded):
-            entry["embedding"] = outcome.vector
+            entry |= encoded_fields(outcome.vector, result.encoding)
             entry["input"] = note_body(outcome.notes)
         else:
             entry["error"] = input_error_body(outcome)

@@ -18,12 +18,15 @@ class FormRule:
     """Where a multipart field goes in the JSON's shape.
 
     `target` is the JSON field; with a `key` the value becomes the item `{key: value}`. `many` fields may be repeated
-    and make a list. `binary` fields keep their bytes, the others are UTF-8 text.
+    and make a list; of `one_or_many` a single one stands for itself. `binary` fields keep their bytes, the others are
+    UTF-8 text. With `part_of` the value becomes one field of the object `target`.
     """
 
     target: str
     key: str = ""
     many: bool = False
+    one_or_many: bool = False
+    part_of: bool = False
     binary: bool = False
 
 
@@ -48,16 +51,32 @@ def arrange(fields: Sequence[FormField], form: Mapping[str, FormRule]) -> dict[s
             except UnicodeDecodeError:
                 errors[pointer] = InvalidText("a text field must be UTF-8", pointer=pointer)
                 continue
-        if rule.key:
-            content = {rule.key: content}
-        if rule.many:
-            value.setdefault(rule.target, []).append(content)
-        elif rule.target in value:
-            errors[pointer] = InvalidField(f"'{rule.target}' may stand only once", pointer=pointer)
-        else:
-            value[rule.target] = content
+        if not _place(value, rule, content):
+            what = entry.name if rule.part_of else rule.target
+            errors[pointer] = InvalidField(f"'{what}' may stand only once", pointer=pointer)
         if len(errors) > MAX_ERRORS:
             break
     if errors:
         raise InvalidRequest(list(errors.values())[:MAX_ERRORS])
     return value
+
+
+def _place(value: dict[str, Any], rule: FormRule, content: Any) -> bool:
+    """Put one field where it belongs; False when its place is taken."""
+    if rule.part_of:
+        target = value.setdefault(rule.target, {})
+        is_free = rule.key not in target
+        target.setdefault(rule.key, content)
+        return is_free
+    if rule.key:
+        content = {rule.key: content}
+    if rule.many:
+        value.setdefault(rule.target, []).append(content)
+    elif rule.target not in value:
+        value[rule.target] = content
+    elif rule.one_or_many:
+        earlier = value[rule.target]
+        value[rule.target] = [*earlier, content] if isinstance(earlier, list) else [earlier, content]
+    else:
+        return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -18,6 +19,7 @@ from pydantic import (
 
 from service.media.payload import Payload
 from service.usecases.items import AudioItem, FusedItem, ImageItem, Item, MediaItem, TextItem, VectorItem
+from service.wire.encodings import Encoding
 
 MAX_NUMBERS = 65_536  # of one vector
 TAG_PREFIX = "item:"  # marks the discriminator's steps in error locations, which no caller knows
@@ -132,20 +134,42 @@ AnyItem = Annotated[
 ]
 
 
-class EmbedRequest(Request):
-    """`POST /embed`."""
+def _one_encoding_of_each_kind(value: list[Encoding]) -> list[Encoding]:
+    if len(set(value)) != len(value):
+        raise ValueError("an encoding stands twice")
+    return value
 
-    inputs: list[EmbedItem] = Field(min_length=1)
-    encoding: Literal["float"] = Field("float", description="form of the numbers")
+
+Encodings = Annotated[list[Encoding], Field(min_length=1), AfterValidator(_one_encoding_of_each_kind)]
+
+
+class EmbedOptions(Request):
+    """How vectors are given, and what errors do."""
+
+    encoding: Annotated[
+        Annotated[Encoding, Tag(TAG_PREFIX + "one")] | Annotated[Encodings, Tag(TAG_PREFIX + "many")],
+        Discriminator(lambda value: TAG_PREFIX + ("many" if isinstance(value, list) else "one")),
+    ] = Field(
+        "float",
+        description="float: numbers; base64: little-endian float32; int8, binary: base64 of their bytes. "
+        "A list gives `embeddings`, by name, in the place of `embedding`",
+    )
+    dimensions: int | None = Field(
+        None, ge=1, description="first numbers of each vector, L2-normalised anew; only what the model was trained for"
+    )
     on_error: Literal["fail", "report"] = Field("fail", description="what one bad item does to its request")
 
 
-class EmbedEnvelope(Request):
+class EmbedRequest(EmbedOptions):
+    """`POST /embed`."""
+
+    inputs: list[EmbedItem] = Field(min_length=1)
+
+
+class EmbedEnvelope(EmbedOptions):
     """`POST /embed` with its items unchecked: each is checked by itself, for `on_error`."""
 
     inputs: list[Any] = Field(min_length=1)
-    encoding: Literal["float"] = "float"
-    on_error: Literal["fail", "report"] = "fail"
 
 
 class SimilarityRequest(Request):
