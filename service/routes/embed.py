@@ -23,6 +23,8 @@ FORM = {
     "audio": FormRule("inputs", "audio", many=True, binary=True),
     "encoding": FormRule("encoding", one_or_many=True),
     "dimensions": FormRule("dimensions"),
+    "window_seconds": FormRule("windows", "seconds", part_of=True),
+    "window_hop": FormRule("windows", "hop", part_of=True),
     "on_error": FormRule("on_error"),
 }
 
@@ -42,7 +44,7 @@ async def embed(request: Request) -> Response:
     wanted = await runtime.read(request, EmbedEnvelope, FORM)
     media_type = preferred(context.headers.get(b"accept"), (NPY, ARROW), "application/json")
     if media_type == NPY:
-        check_npy(wanted.encoding, wanted.on_error)
+        check_npy(wanted)
     result = await handler.embed(runtime, context, wanted)
     if media_type == NPY:
         return npy_response(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -13,13 +14,14 @@ from starlette.responses import Response
 
 from service.errors import InputError, InvalidField, InvalidRequest
 from service.handlers.results import EmbedResult
-from service.usecases.embedding import Embedded
+from service.usecases.embeddable import Embedded
 from service.usecases.items import modality
 from service.usecases.quantization import quantize
 from service.usecases.source import Source
-from service.wire.answers import note_body
+from service.wire.answers import note_body, span_body
 from service.wire.encodings import FORMS, Encoding
 from service.wire.problem import input_error_body
+from service.wire.schemas import EmbedOptions
 
 NPY, ARROW = "application/x-npy", "application/vnd.apache.arrow.stream"
 COLUMNS: dict[Encoding, str] = {
@@ -30,17 +32,19 @@ COLUMNS: dict[Encoding, str] = {
 }
 
 
-def check_npy(encoding: object, on_error: str) -> None:
+def check_npy(wanted: EmbedOptions) -> None:
     """Make sure that an answer fits one array.
 
     Raises:
-        InvalidRequest: several encodings, or errors in the place of rows, do not.
+        InvalidRequest: several encodings, windows, or errors in the place of rows do not.
     """
     wrong: list[InputError] = []
-    if not isinstance(encoding, str):
+    if not isinstance(wanted.encoding, str):
         wrong.append(InvalidField(f"{NPY} holds one encoding", limit=1, pointer="/encoding"))
-    if on_error == "report":
+    if wanted.on_error == "report":
         wrong.append(InvalidField(f"{NPY} has no place for errors; JSON and Arrow have", pointer="/on_error"))
+    if wanted.windows is not None:
+        wrong.append(InvalidField(f"{NPY} has no place for windows; JSON and Arrow have", pointer="/windows"))
     if wrong:
         raise InvalidRequest(wrong)
 
@@ -67,7 +71,7 @@ def source_headers(source: Source) -> dict[str, str]:
 
 
 def arrow_response(result: EmbedResult) -> Response:
-    """One record batch: `index`, `modality`, a column for each encoding, `input` and `error` as JSON.
+    """One record batch: `index`, `modality`, a column for each encoding, `windows`, `input` and `error` as JSON.
 
     The schema's metadata has `model`, `fingerprint` and `dimensions`. Vectors of refused items are null.
     """
@@ -84,6 +88,8 @@ def arrow_response(result: EmbedResult) -> Response:
         columns[COLUMNS[encoding]] = _vector_column(result, encoding, np.array(good))
     notes = [_json(note_body(outcome.notes)) if isinstance(outcome, Embedded) else None for outcome in outcomes]
     errors = [None if isinstance(outcome, Embedded) else _json(input_error_body(outcome)) for outcome in outcomes]
+    if any(isinstance(outcome, Embedded) and outcome.windows for outcome in outcomes):
+        columns["windows"] = pa.array([_window_rows(outcome, encodings) for outcome in outcomes])
     columns |= {"input": pa.array(notes, pa.string()), "error": pa.array(errors, pa.string())}
     metadata = {
         "model": result.source.model,
@@ -109,6 +115,21 @@ def _vector_column(result: EmbedResult, encoding: Encoding, good: NDArray[np.boo
         rows = [row.tobytes() if is_good else None for row, is_good in zip(values, good, strict=True)]
         return pa.array(rows, pa.binary(values.shape[1]))
     return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1], mask=missing)
+
+
+def _window_rows(outcome: object, encodings: Sequence[Encoding]) -> list[dict[str, Any]] | None:
+    """Each window's `start` and `end` in seconds, and its vector in the columns' encodings."""
+    if not isinstance(outcome, Embedded):
+        return None
+    return [
+        span_body(window.span) | {COLUMNS[encoding]: _window_value(window.vector, encoding) for encoding in encodings}
+        for window in outcome.windows
+    ]
+
+
+def _window_value(vector: NDArray[np.float32], encoding: Encoding) -> object:
+    values = quantize(vector, FORMS[encoding])
+    return values.tobytes() if encoding == "binary" else values
 
 
 def _json(value: object) -> str:
