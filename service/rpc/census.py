@@ -31,8 +31,6 @@ def _count(data: memoryview, descriptor: Any, counted: int) -> int:
     place, end = 0, len(data)
     while place < end:
         counted += 1
-        if counted > MAX_FIELDS:
-            raise BodyTooLarge("the message holds too many fields", limit=MAX_FIELDS)
         tag, place = _varint(data, place)
         kind = tag & 7
         if kind == DELIMITED:
@@ -47,6 +45,8 @@ def _count(data: memoryview, descriptor: Any, counted: int) -> int:
             _, place = _varint(data, place)
         else:
             place += WIDTHS.get(kind, 0)
+        if counted > MAX_FIELDS:
+            raise BodyTooLarge("the message holds too many fields", limit=MAX_FIELDS)
     return counted
 
 

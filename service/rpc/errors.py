@@ -19,19 +19,15 @@ MAX_DETAILS_BYTES = 1536
 """Of each of the two lists of errors. A client takes 8 KiB of metadata, where bytes become base64."""
 MAX_MESSAGE_CHARS = 500
 
-CODES: dict[type[errors.ServiceError], grpc.StatusCode] = {
-    errors.RequestError: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.InputError: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.ModelNotServed: grpc.StatusCode.NOT_FOUND,
-    errors.BodyTooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.RequestTooSlow: grpc.StatusCode.DEADLINE_EXCEEDED,
-    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
-    errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
-    errors.EngineFailure: grpc.StatusCode.INTERNAL,
-    errors.ServiceError: grpc.StatusCode.INTERNAL,
+CODES = {
+    404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.DEADLINE_EXCEEDED,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
-"""The code of each error, or of the nearest class above it."""
+"""The code of each HTTP status; of other statuses INVALID_ARGUMENT below 500, INTERNAL from there on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class Status:
 
 def code_of(error: type[errors.ServiceError]) -> grpc.StatusCode:
     """The code of a class of errors."""
-    return next(CODES[known] for known in error.__mro__ if known in CODES)
+    return CODES.get(error.status, grpc.StatusCode.INVALID_ARGUMENT if error.status < 500 else grpc.StatusCode.INTERNAL)
 
 
 def status_of(error: errors.ServiceError, request_id: str) -> Status:
