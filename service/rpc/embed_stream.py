@@ -19,8 +19,8 @@ from service.wire.checking import check, check_items
 from service.wire.schemas import EmbedEnvelope
 
 logger = logging.getLogger(__name__)
-RETRY_S, MAX_RETRY_S = 0.02, 0.5
-"""How long an item waits before it asks again for a place in the queue: twice as long each time."""
+RETRY_S = 0.005
+"""How long the first of a stream's waiting items waits before it asks again for a place in the queue."""
 
 
 class StreamRoom:
@@ -70,7 +70,7 @@ class EmbedStream:
     def __init__(self, call: Call, runtime: Runtime, room: StreamRoom, stopping: asyncio.Event) -> None:
         self._call, self._runtime, self._room, self._stopping = call, runtime, room, stopping
         self._window = asyncio.Semaphore(runtime.settings.grpc_stream_window)
-        self._sending = asyncio.Lock()
+        self._sending, self._waiting = asyncio.Lock(), asyncio.Lock()
         self._messages: set[_Message] = set()
         self._options: dict[str, Any] = {}
         self._items = 0
@@ -157,16 +157,16 @@ class EmbedStream:
         """One item's outcome, as of a request with this item alone."""
         value = wanted.inputs[place]
         alone = wanted.model_copy(update={"inputs": [value]})
-        retry_s = RETRY_S
         while True:
             context = self._new_context()
             context.stages.deadline_s = self._call.deadline_s(context.started_s)
             try:
-                async with asyncio.timeout_at(context.stages.deadline_s):
+                # Ours alone: when the caller's passes, the whole call ends.
+                async with asyncio.timeout(self._runtime.settings.deadline_ms / 1000):
                     return await embed(self._runtime, context, alone)
             except QueueFull:
-                await asyncio.sleep(retry_s)
-                retry_s = min(2 * retry_s, MAX_RETRY_S)
+                async with self._waiting:
+                    await asyncio.sleep(RETRY_S)
             except TimeoutError:
                 limit_ms = self._runtime.settings.deadline_ms
                 return self._failed(wanted, value, DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms))
