@@ -21,6 +21,7 @@ from service.settings import Settings
 from service.usecases.embedding import Embedder
 from service.usecases.heads import Heads
 from service.usecases.items import AudioItem, Item, MediaItem, VectorItem, leaves, modality
+from service.usecases.label_vectors import LabelVectors
 from service.usecases.source import Source
 from service.wire.body import BodyReader
 from service.wire.form import FormRule
@@ -46,6 +47,7 @@ class Runtime:
         self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics)
         self.admission = Admission(max_items=settings.max_queue, max_bytes=settings.max_pending_bytes)
         self.embedder = Embedder(self.models, self.pipeline, bulk_items=settings.bulk_items)
+        self.label_vectors = LabelVectors(self.embedder.fingerprint, settings.label_cache)
         self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)
         self.space = Source(settings.model_name, self.embedder.fingerprint)
         self.metrics.ready.set_function(lambda: float(self.ready()))

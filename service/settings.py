@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     compress_min_bytes: int = Field(
         16 * 1024, ge=0, description="JSON answers from this size on are compressed for callers who accept zstd or gzip"
     )
+    label_cache: int = Field(
+        8192, ge=0, description="vectors of labels that `/classify` keeps; 4 bytes × dimensions each"
+    )
     bulk_items: int = Field(16, ge=1, description="a request with more items than this lets smaller ones go first")
 
     drain_s: float = Field(1.0, ge=0, description="seconds to serve on after SIGTERM while `/health/ready` says 503")

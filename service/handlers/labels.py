@@ -9,21 +9,26 @@ from service.handlers.results import LabelsResult
 from service.runtime import Runtime
 from service.usecases.items import AudioItem, TextItem
 from service.usecases.windows import check_windows
+from service.usecases.zero_shot import LabelChoice, check_choice, choose_templates
 from service.usecases.zero_shot import classify as classify_item
 from service.wire.schemas import AudioLabelsRequest, ClassifyRequest
 
 
 async def classify(runtime: Runtime, context: RequestContext, wanted: ClassifyRequest) -> LabelsResult:
-    """Probabilities of the caller's labels, best first.
+    """Probabilities of the caller's labels, best first. Only labels that are new are embedded, and admitted.
 
     Raises:
         ModelNotServed, InvalidRequest, EngineFailure, Unavailable.
     """
     item = wanted.input.item("/input")
     labels = [TextItem(label, f"/labels/{i}") for i, label in enumerate(wanted.labels)]
-    runtime.admit_items(context, [item, *labels])
-    scored, notes = await classify_item(runtime.embedder, item, labels, wanted.template, context.stages)
-    return LabelsResult(runtime.space, scored, notes)
+    templates = choose_templates(item, wanted.template, wanted.templates)
+    choice = LabelChoice(labels, templates, wanted.multi_label, wanted.threshold)
+    check_choice(runtime.embedder, choice, runtime.settings.max_queue - 1)
+    lookup = runtime.label_vectors.look_up(choice.prompts())
+    runtime.admit_items(context, [item, *(prompt.item() for prompt in lookup.missing)])
+    found = await classify_item(runtime.embedder, runtime.label_vectors, lookup, item, choice, context.stages)
+    return LabelsResult(runtime.space, found.labels, found.notes, none_of_these=found.none_of_these)
 
 
 async def label_audio(runtime: Runtime, context: RequestContext, wanted: AudioLabelsRequest) -> LabelsResult:

@@ -48,10 +48,11 @@ class GroundResult:
 class LabelsResult:
     """Labels with probabilities, best first, and what was done to the input (a fused one: to each part).
 
-    `windows` are those of a windowed clip.
+    `windows` are those of a windowed clip; `none_of_these` is a probability, where a threshold was given.
     """
 
     source: Source
     labels: Sequence[ScoredLabel]
     notes: Sequence[Note]
     windows: Sequence[WindowLabels] = ()
+    none_of_these: float | None = None

@@ -21,6 +21,9 @@ FORM = {
     "audio": FormRule("input", "audio", binary=True),
     "label": FormRule("labels", many=True),
     "template": FormRule("template"),
+    "templates": FormRule("templates", many=True),
+    "multi_label": FormRule("multi_label"),
+    "threshold": FormRule("threshold"),
 }
 
 

@@ -14,10 +14,11 @@ from service.repository import Activation
 
 @dataclass(frozen=True, slots=True)
 class ScoredLabel:
-    """A label and its probability, 0 to 1."""
+    """A label and its probability, 0 to 1; with the caller's labels also the cosine that it comes from."""
 
     label: str
     probability: float
+    cosine: float | None = None
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from service.errors import InputError
-from service.handlers.results import EmbedResult, GroundResult, LabelsResult, SimilarityResult
+from service.handlers.results import EmbedResult, GroundResult, LabelsResult
 from service.preprocessing import Note
 from service.usecases.embeddable import Embedded
 from service.usecases.items import modality
@@ -88,10 +88,11 @@ class GroundAnswer(Answer):
 
 
 class LabelProbability(BaseModel):
-    """A label and its probability."""
+    """A label and its probability; from `/classify` also its cosine."""
 
     label: str
     probability: float
+    cosine: float | None = None
 
 
 class WindowLabelsDatum(BaseModel):
@@ -107,6 +108,7 @@ class LabelsAnswer(Answer):
 
     labels: list[LabelProbability]
     input: dict[str, Any]
+    none_of_these: float | None = Field(None, description="probability, if `/classify` was given a threshold")
     windows: list[WindowLabelsDatum] | None = None
 
 
@@ -154,14 +156,6 @@ def embed_body(result: EmbedResult) -> dict[str, Any]:
     return {**source_body(result.source), "dimensions": result.dimensions, "data": data}
 
 
-def similarity_answer(result: SimilarityResult) -> Response:
-    """The answer of `/similarity`."""
-    body: dict[str, Any] = {**source_body(result.source), "similarity": result.similarities.cosines}
-    if result.similarities.probabilities is not None:
-        body["probabilities"] = result.similarities.probabilities
-    return json_response(body)
-
-
 def ground_answer(result: GroundResult) -> Response:
     """The answer of `/ground`."""
     corners = ("x0", "y0", "x1", "y1")
@@ -183,6 +177,8 @@ def labels_answer(result: LabelsResult) -> Response:
         "labels": [_label_body(scored) for scored in result.labels],
         "input": note_body(result.notes),
     }
+    if result.none_of_these is not None:
+        body["none_of_these"] = result.none_of_these
     if result.windows:
         body["windows"] = [
             {**span_body(window.span), "labels": [_label_body(scored) for scored in window.labels]}
@@ -192,7 +188,8 @@ def labels_answer(result: LabelsResult) -> Response:
 
 
 def _label_body(scored: ScoredLabel) -> dict[str, Any]:
-    return {"label": scored.label, "probability": scored.probability}
+    body: dict[str, Any] = {"label": scored.label, "probability": scored.probability}
+    return body if scored.cosine is None else body | {"cosine": scored.cosine}
 
 
 def span_body(span: Span) -> dict[str, float]:

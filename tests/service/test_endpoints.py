@@ -100,7 +100,11 @@ def test_classify_of_a_sound_uses_the_papers_prompt(client: httpx.Client) -> Non
     body = {"input": AUDIO, "labels": ["cow", "bell"], "template": "This is a sound of {}"}
     named = client.post("/classify", json=body)
     assert plain.json()["labels"] == [
-        {"label": entry["label"], "probability": pytest.approx(entry["probability"], abs=1e-5)}
+        {
+            **entry,
+            "probability": pytest.approx(entry["probability"], abs=1e-5),
+            "cosine": pytest.approx(entry["cosine"]),
+        }
         for entry in named.json()["labels"]
     ]
 

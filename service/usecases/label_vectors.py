@@ -1,0 +1,85 @@
+"""The vectors of labels, each kept after it was first computed: labels come again with every request."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.usecases.embeddable import Vector
+from service.usecases.items import TextItem
+
+PLACE = "{}"
+MIN_MEAN_NORM = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One label in one template; the template holds `{}` once."""
+
+    label: TextItem
+    template: str
+
+    def item(self) -> TextItem:
+        """The text to embed; its errors point at the label."""
+        return TextItem(self.template.replace(PLACE, self.label.text), self.label.pointer)
+
+
+_Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What is known of some prompts' vectors, and what has to be computed; later evictions don't matter to it."""
+
+    keys: tuple[_Key, ...]
+    known: dict[_Key, Vector]
+    missing: tuple[Prompt, ...]
+
+
+class LabelVectors:
+    """Keeps the most recently used `max_entries` vectors by (fingerprint, label, template); 0 keeps none."""
+
+    def __init__(self, fingerprint: str, max_entries: int) -> None:
+        self._fingerprint, self._max_entries = fingerprint, max_entries
+        self._kept: OrderedDict[_Key, Vector] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def look_up(self, prompts: Sequence[Prompt]) -> Lookup:
+        """What there is of the prompts' vectors; each that is missing is named once."""
+        keys = tuple((self._fingerprint, prompt.label.text, prompt.template) for prompt in prompts)
+        known = {key: self._kept[key] for key in keys if key in self._kept}
+        missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in known}
+        return Lookup(keys, known, tuple(missing.values()))
+
+    def complete(self, lookup: Lookup, computed: Sequence[Vector]) -> NDArray[np.float32]:
+        """All vectors of a lookup, with those that were missing: float32 [prompts, D], L2 norm 1."""
+        new = {
+            (self._fingerprint, prompt.label.text, prompt.template): vector
+            for prompt, vector in zip(lookup.missing, computed, strict=True)
+        }
+        every = lookup.known | new
+        for key, vector in every.items():
+            self._keep(key, vector)
+        return np.stack([every[key] for key in lookup.keys])
+
+    def _keep(self, key: _Key, vector: Vector) -> None:
+        self._kept[key] = vector
+        self._kept.move_to_end(key)
+        while len(self._kept) > self._max_entries:
+            self._kept.popitem(last=False)
+
+
+def ensemble(vectors: NDArray[np.float32], labels: int) -> NDArray[np.float32]:
+    """The mean over each label's prompts, L2-normalised: float32 [labels · templates, D] → [labels, D].
+
+    As in CLIP (Radford et al. 2021, 3.1.4): vectors are averaged, not probabilities.
+    """
+    means = vectors.reshape(labels, -1, vectors.shape[-1]).mean(axis=1, dtype=np.float64)
+    norms = np.linalg.norm(means, axis=-1, keepdims=True)
+    return np.asarray(means / np.maximum(norms, MIN_MEAN_NORM), dtype=np.float32)
