@@ -79,7 +79,10 @@ def ground_message(result: GroundResult) -> Any:
 def classify_message(result: LabelsResult) -> Any:
     """The answer of Classify."""
     return pb.ClassifyResponse(
-        **_source(result.source), labels=_labels(result.labels), input=notes_message(result.notes)
+        **_source(result.source),
+        labels=_labels(result.labels),
+        input=notes_message(result.notes),
+        none_of_these=result.none_of_these,
     )
 
 
@@ -124,4 +127,4 @@ def _box(corners: Sequence[float]) -> Any:
 
 
 def _labels(labels: Sequence[ScoredLabel]) -> list[Any]:
-    return [pb.Label(label=scored.label, probability=scored.probability) for scored in labels]
+    return [pb.Label(label=scored.label, probability=scored.probability, cosine=scored.cosine) for scored in labels]

@@ -121,7 +121,7 @@ class EmbedStream:
             if not parsed.items:
                 return
             names = [entry.id for entry in parsed.items]
-            values = {"inputs": [item_value(entry.item, f"/items/{i}/item") for i, entry in enumerate(parsed.items)]}
+            values = {"inputs": [item_value(entry.item) for entry in parsed.items]}
             wanted = check(
                 EmbedEnvelope,
                 values | self._options | {"on_error": "report"},

@@ -114,7 +114,20 @@ def test_classify_gives_what_rest_gives(stub: Any, client: httpx.Client, pb: Any
     assert [label.label for label in given.labels] == [label["label"] for label in expected["labels"]]
     for label, same in zip(given.labels, expected["labels"], strict=True):
         assert label.probability == pytest.approx(same["probability"], abs=1e-6)
+        assert label.cosine == pytest.approx(same["cosine"], abs=1e-6)
     assert plain(given.input) == expected["input"]
+    assert not given.HasField("none_of_these")
+
+
+def test_options_of_classify_are_those_of_rest(stub: Any, client: httpx.Client, pb: Any) -> None:
+    options: dict[str, Any] = {"templates": ["a {}", "a sound of {}"], "multi_label": True, "threshold": 0.1}
+    labels = ["dog", "cow", "train"]
+    given = stub.Classify(pb.ClassifyRequest(input=pb.Item(audio=AUDIO), labels=labels, **options))
+    expected = ask(client, "/classify", {"input": {"audio": encoded(AUDIO)}, "labels": labels} | options)
+    for label, same in zip(given.labels, expected["labels"], strict=True):
+        assert label.label == same["label"]
+        assert label.probability == pytest.approx(same["probability"], abs=1e-6)
+    assert given.none_of_these == pytest.approx(expected["none_of_these"], abs=1e-6)
 
 
 def test_audio_labels_give_what_rest_gives(stub: Any, client: httpx.Client, pb: Any) -> None:

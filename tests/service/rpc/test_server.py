@@ -116,6 +116,7 @@ async def test_a_call_that_runs_when_the_drain_ends_is_answered(generated: Gener
 async def test_an_old_connection_is_renewed_without_a_failed_call(generated: Generated, pb: Any) -> None:
     """The client comes through a relay that counts its connections."""
     connections = 0
+    ended = asyncio.Semaphore(0)
     with live_server(REPOSITORY, grpc_max_connection_age_s=0.3) as server:
 
         async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -123,6 +124,8 @@ async def test_an_old_connection_is_renewed_without_a_failed_call(generated: Gen
             connections += 1
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", server.grpc_port)
             await asyncio.gather(pour(reader, far_writer), pour(far_reader, writer))
+            await asyncio.gather(writer.wait_closed(), far_writer.wait_closed())
+            ended.release()
 
         listener = await asyncio.start_server(relay, "127.0.0.1", 0)
         host, port = listener.sockets[0].getsockname()
@@ -136,6 +139,8 @@ async def test_an_old_connection_is_renewed_without_a_failed_call(generated: Gen
 
             await asyncio.gather(*(ask() for _ in range(4)))
         listener.close()
+        for _ in range(connections):
+            await asyncio.wait_for(ended.acquire(), 10)
     assert connections >= 3, "the connection was never renewed"
 
 
