@@ -75,9 +75,9 @@ class Packer:
             problem = InputProblem(pointer, "too_many_items", detail, self.limits.max_items, source.parts)
             if not self.report:
                 raise InvalidInput(f"{source.place}: {detail}", code=problem.code, errors=[problem])
-        elif FRAME_BYTES + added > most:
+        elif added > most:
             detail = "the item is larger than a request's body may be"
-            problem = InputProblem(pointer, "body_too_large", detail, most, FRAME_BYTES + added)
+            problem = InputProblem(pointer, "body_too_large", detail, most, added)
             if not self.report:
                 raise RequestRefused(f"{source.place}: {detail}", code=problem.code, errors=[problem])
         else:

@@ -117,6 +117,9 @@ class Calls:
         try:
             part = self._wire.read_embed((yield from self._exchange.send(outgoing, deadline)))
         except OnePeaceError as error:
+            if options.on_error == "report" and len(places) == 1 and error.code == "body_too_large":
+                batch.errors[batch.indexes[0]] = InputProblem(places[0], error.code, error.detail)
+                return batch, None
             error.errors = tuple(_moved(problem, places) for problem in error.errors)
             raise
         if len(part.vectors) != len(places):

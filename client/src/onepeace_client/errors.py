@@ -50,7 +50,7 @@ class OnePeaceError(Exception):
 
     Attributes:
         code: the server's stable word for it.
-        status: HTTP status, or None when the error arose on this side.
+        status: HTTP status, the same over gRPC; None when the error arose on this side.
         request_id: what the server's log knows the request by.
         retry_after_s: when the server says to come again.
         errors: what was wrong, one by one.
@@ -141,37 +141,37 @@ class ProtocolError(OnePeaceError):
     default_code = "protocol_error"
 
 
-BY_CODE: dict[str, type[OnePeaceError]] = {
-    "bad_request": RequestRefused,
-    "malformed_body": RequestRefused,
-    "malformed_request": RequestRefused,
-    "head_too_large": RequestRefused,
-    "request_too_slow": RequestRefused,
-    "body_too_large": RequestRefused,
-    "unsupported_media_type": RequestRefused,
-    "not_found": RequestRefused,
-    "method_not_allowed": RequestRefused,
-    "model_not_served": ModelNotServed,
-    "invalid_request": InvalidInput,
-    "invalid_input": InvalidInput,
-    "invalid_field": InvalidInput,
-    "too_many_items": InvalidInput,
-    "invalid_text": InvalidInput,
-    "invalid_base64": InvalidInput,
-    "unreadable_image": InvalidInput,
-    "image_too_large": InvalidInput,
-    "unreadable_audio": InvalidInput,
-    "audio_too_long": InvalidInput,
-    "fingerprint_mismatch": InvalidInput,
-    "queue_full": QueueFull,
-    "unavailable": Unavailable,
-    "not_ready": Unavailable,
-    "engine_unavailable": Unavailable,
-    "deadline_exceeded": DeadlineExceeded,
-    "engine_failure": EngineFailure,
-    "internal_error": ServerFault,
+BY_CODE: dict[str, tuple[type[OnePeaceError], int]] = {
+    "bad_request": (RequestRefused, 400),
+    "malformed_body": (RequestRefused, 400),
+    "malformed_request": (RequestRefused, 400),
+    "head_too_large": (RequestRefused, 431),
+    "request_too_slow": (RequestRefused, 408),
+    "body_too_large": (RequestRefused, 413),
+    "unsupported_media_type": (RequestRefused, 415),
+    "not_found": (RequestRefused, 404),
+    "method_not_allowed": (RequestRefused, 405),
+    "model_not_served": (ModelNotServed, 404),
+    "invalid_request": (InvalidInput, 422),
+    "invalid_input": (InvalidInput, 422),
+    "invalid_field": (InvalidInput, 422),
+    "too_many_items": (InvalidInput, 422),
+    "invalid_text": (InvalidInput, 422),
+    "invalid_base64": (InvalidInput, 422),
+    "unreadable_image": (InvalidInput, 422),
+    "image_too_large": (InvalidInput, 422),
+    "unreadable_audio": (InvalidInput, 422),
+    "audio_too_long": (InvalidInput, 422),
+    "fingerprint_mismatch": (InvalidInput, 422),
+    "queue_full": (QueueFull, 429),
+    "unavailable": (Unavailable, 503),
+    "not_ready": (Unavailable, 503),
+    "engine_unavailable": (Unavailable, 503),
+    "deadline_exceeded": (DeadlineExceeded, 504),
+    "engine_failure": (EngineFailure, 500),
+    "internal_error": (ServerFault, 500),
 }
-"""The server's codes. A test holds this table and the server's together."""
+"""Class and HTTP status of the server's codes. A test holds this table and the server's together."""
 
 _BY_STATUS: dict[int, type[OnePeaceError]] = {
     422: InvalidInput,
@@ -185,5 +185,5 @@ _BY_STATUS: dict[int, type[OnePeaceError]] = {
 def error_class(code: str | None, status: int) -> type[OnePeaceError]:
     """The class for a code; for one that this version does not know, or none (a proxy answered), by the status."""
     if code in BY_CODE:
-        return BY_CODE[code]
+        return BY_CODE[code][0]
     return _BY_STATUS.get(status, RequestRefused if status < 500 else ServerFault)

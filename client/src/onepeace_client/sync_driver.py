@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Protocol, TypeVar
 
 from onepeace_client.script import Effect, Script, Send, Sleep, Work
@@ -70,17 +70,17 @@ class SyncDriver:
             return None
         if isinstance(effect, Work):
             return effect.work()
-        return self._spread(effect.scripts)
+        return self._spread(effect.scripts, stop)
 
-    def _spread(self, scripts: Iterator[Script[Any]]) -> list[Any]:
-        first, second = next(scripts), next(scripts, None)
-        if second is None:
-            return [self.run(first)]
+    def _spread(self, scripts: Iterator[Script[Any]], stop: threading.Event) -> list[Any]:
+        first = list(islice(scripts, 2))
+        if len(first) < 2:
+            return [self.run(script, stop) for script in first]
         stop = threading.Event()
         futures: list[Future[Any]] = []
         running: set[Future[Any]] = set()
         try:
-            for script in chain((first, second), scripts):
+            for script in chain(first, scripts):
                 futures.append(self._pool.submit(self.run, script, stop))
                 running.add(futures[-1])
                 if len(running) >= self._concurrency:
