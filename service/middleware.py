@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import re
 
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from service.context import RequestContext
+from service.correlation import request_id, valid_traceparent
 from service.errors import NotReady, ServiceError
+from service.ledger import CLIENT_CLOSED_REQUEST, Ledger
 from service.lifecycle import Lifecycle
 from service.routes.lean import LeanEndpoint
 from service.runtime import Runtime
 from service.watchdog import Watchdog
+from service.wire.compression import compress
 from service.wire.problem import problem_response
 
 logger = logging.getLogger(__name__)
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
-TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-CLIENT_CLOSED_REQUEST = 499
 
 
 class RequestMiddleware:
@@ -35,7 +33,7 @@ class RequestMiddleware:
     def __init__(self, app: FastAPI, endpoints: dict[tuple[str, str], LeanEndpoint], runtime: Runtime) -> None:
         self.app = app
         self._endpoints, self._runtime = endpoints, runtime
-        self._metrics, self._admission = runtime.metrics, runtime.admission
+        self._ledger = Ledger(runtime.metrics, runtime.admission)
         self._watchdogs: set[Watchdog] = set()
 
     def end_unread(self) -> None:
@@ -50,18 +48,19 @@ class RequestMiddleware:
             return
         headers = dict(scope["headers"])
         started_s = asyncio.get_running_loop().time()
-        context = RequestContext(_request_id(headers.get(b"x-request-id")), headers, started_s)
+        context = RequestContext(request_id(headers.get(b"x-request-id")), headers, started_s)
         scope["onepeace.context"] = context
         outgoing = [(b"x-request-id", context.request_id.encode())]
-        traceparent = headers.get(b"traceparent")
-        if traceparent is not None and TRACEPARENT.fullmatch(traceparent):
+        traceparent = valid_traceparent(headers.get(b"traceparent"))
+        if traceparent is not None:
             outgoing.append((b"traceparent", traceparent))
         exchange = _Exchange(context, receive, send, outgoing, self._runtime.lifecycle)
-        self._metrics.in_flight.inc()
+        self._ledger.open()
         try:
             await self._serve(scope, exchange)
         finally:
-            self._end(scope, context, exchange.status or CLIENT_CLOSED_REQUEST)
+            endpoint, error = scope.get("onepeace.endpoint", "other"), scope.get("onepeace.error")
+            self._ledger.close(context, endpoint, exchange.status or CLIENT_CLOSED_REQUEST, error)
 
     async def _serve(self, scope: Scope, exchange: _Exchange) -> None:
         task = asyncio.current_task()
@@ -77,7 +76,7 @@ class RequestMiddleware:
             else:
                 scope["app"] = self.app
                 scope["onepeace.endpoint"] = scope["path"]
-                await _answer(endpoint, Request(scope, exchange.receive), exchange)
+                await self._answer(endpoint, Request(scope, exchange.receive), exchange)
         except asyncio.CancelledError:
             verdict = watchdog.verdict
             if not watchdog.ended_it:  # cancelled from outside: the server's grace period is over
@@ -92,24 +91,17 @@ class RequestMiddleware:
             watchdog.stop()
             self._watchdogs.discard(watchdog)
 
-    def _end(self, scope: Scope, context: RequestContext, status: int) -> None:
-        self._metrics.in_flight.dec()
-        self._admission.release(context)
-        endpoint = scope.get("onepeace.endpoint", "other")
-        duration_s = asyncio.get_running_loop().time() - context.started_s
-        self._metrics.request_ended(endpoint, status, duration_s, context.stages)
-        error = scope.get("onepeace.error")
-        if isinstance(error, ServiceError):
-            self._metrics.errors.labels(error.code).inc()
-        if status >= 500 or logger.isEnabledFor(logging.DEBUG):
-            logger.log(
-                logging.WARNING if status >= 500 else logging.DEBUG,
-                "%s %s %d %.1f ms",
-                context.request_id,
-                endpoint,
-                status,
-                duration_s * 1000,
-            )
+    async def _answer(self, endpoint: LeanEndpoint, request: Request, exchange: _Exchange) -> None:
+        try:
+            response = await endpoint(request)
+        except ServiceError as error:
+            response = problem_response(request, error)
+        except Exception:
+            logger.exception("request %s failed", exchange.context.request_id)
+            response = problem_response(request, ServiceError("something went wrong here"))
+        wanted = exchange.context.headers.get(b"accept-encoding")
+        await compress(response, wanted, self._runtime.settings.compress_min_bytes)
+        await response(request.scope, exchange.receive, exchange.send)
 
 
 class _Exchange:
@@ -142,18 +134,3 @@ class _Exchange:
                 self._headers.append((b"connection", b"close"))
             message["headers"] = [*message["headers"], *self._headers]
         await self._send(message)
-
-
-async def _answer(endpoint: LeanEndpoint, request: Request, exchange: _Exchange) -> None:
-    try:
-        response = await endpoint(request)
-    except ServiceError as error:
-        response = problem_response(request, error)
-    except Exception:
-        logger.exception("request %s failed", request.scope["onepeace.context"].request_id)
-        response = problem_response(request, ServiceError("something went wrong here"))
-    await response(request.scope, exchange.receive, exchange.send)
-
-
-def _request_id(given: bytes | None) -> str:
-    return given.decode() if given is not None and REQUEST_ID.fullmatch(given) else os.urandom(16).hex()

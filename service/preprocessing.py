@@ -9,6 +9,7 @@ import numpy as np
 from service.engine.protocol import RowInputs
 from service.errors import ModelNotServed
 from service.media.audio import AudioSpec, DecodedAudio, decode_audio
+from service.media.audio_windows import Clip, Windows, decode_clip
 from service.media.image import DecodedImage, decode_image
 from service.media.payload import Payload, read_payload
 from service.media.text import EncodedText, TextTokenizer
@@ -82,9 +83,38 @@ class Preprocessor:
         Raises:
             InvalidBase64, UnreadableAudio, AudioTooLong: see the decoders.
         """
-        card = self.model(model).card
-        spec = AudioSpec(card.sample_rate_hz or 16_000, card.min_audio_s or 1.0, card.max_audio_s or 15.0)
+        spec = self.audio_spec(model)
         return decode_audio(read_payload(payload), spec=spec, max_seconds=self._settings.max_audio_seconds)
+
+    def clip(self, model: str, payload: Payload, windows: Windows) -> Clip:
+        """A whole sound at the rate that `model` takes, to be cut into windows.
+
+        Raises:
+            InvalidBase64, UnreadableAudio, AudioTooLong, TooManyItems: see the decoders.
+        """
+        data, settings = read_payload(payload), self._settings
+        return decode_clip(
+            data,
+            self.audio_spec(model),
+            windows,
+            max_seconds=settings.max_audio_seconds,
+            max_windows=settings.max_items,
+        )
+
+    def audio_spec(self, model: str) -> AudioSpec:
+        """What clips `model` takes.
+
+        Raises:
+            ModelNotServed: the repository lacks it.
+        """
+        card = self.model(model).card
+        return AudioSpec(card.sample_rate_hz or 16_000, card.min_audio_s or 1.0, card.max_audio_s or 15.0)
+
+    def clip_bytes(self, model: str) -> int:
+        """Memory of one whole sound at most; 0 for a model that is not served."""
+        if model not in self._models:
+            return 0
+        return int(4 * self._settings.max_audio_seconds * self.audio_spec(model).sample_rate_hz)
 
 
 def text_row(model: str, text: EncodedText) -> Prepared:

@@ -20,7 +20,7 @@ from service.repository import ModelFolder, read_repository
 from service.settings import Settings
 from service.usecases.embedding import Embedder
 from service.usecases.heads import Heads
-from service.usecases.items import Item, leaves, modality
+from service.usecases.items import AudioItem, Item, MediaItem, VectorItem, leaves, modality
 from service.usecases.source import Source
 from service.wire.body import BodyReader
 from service.wire.form import FormRule
@@ -105,7 +105,31 @@ class Runtime:
         """
         good = [leaf for item in items if not isinstance(item, InputError) for leaf in leaves(item)]
         self.admission.take_items(context, len(good))
-        self.admission.take_bytes(context, sum(self.pipeline.preprocessor.row_bytes(modality(leaf)) for leaf in good))
+        self.admission.take_bytes(context, sum(map(self._leaf_bytes, good)))
+
+    def _leaf_bytes(self, leaf: MediaItem | VectorItem) -> int:
+        preprocessor = self.pipeline.preprocessor
+        if isinstance(leaf, AudioItem) and leaf.windows is not None:
+            return preprocessor.clip_bytes("audio")
+        return preprocessor.row_bytes(modality(leaf))
+
+    def admit_clip(self, context: RequestContext, model: str) -> None:
+        """Account for a whole clip and its first window.
+
+        Raises:
+            QueueFull: there is no room for it.
+        """
+        self.admission.take_items(context, 1)
+        self.admission.take_bytes(context, self.pipeline.preprocessor.clip_bytes(model))
+
+    def admit_windows(self, context: RequestContext, model: str, rows: int) -> None:
+        """Account for the windows of clips beyond the first of each.
+
+        Raises:
+            QueueFull: there is no room for them.
+        """
+        self.admission.take_items(context, rows)
+        self.admission.take_bytes(context, rows * self.pipeline.preprocessor.row_bytes(model))
 
     def admit_rows(self, context: RequestContext, model: str, rows: int) -> None:
         """Account for rows of one head; they share one picture or clip.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from service.context import RequestContext
 from service.handlers.results import LabelsResult
 from service.runtime import Runtime
 from service.usecases.items import AudioItem, TextItem
+from service.usecases.windows import check_windows
 from service.usecases.zero_shot import classify as classify_item
 from service.wire.schemas import AudioLabelsRequest, ClassifyRequest
 
@@ -29,8 +32,15 @@ async def label_audio(runtime: Runtime, context: RequestContext, wanted: AudioLa
     Raises:
         ModelNotServed, InvalidRequest, EngineFailure, Unavailable.
     """
-    source = runtime.head("audio_labels")
-    runtime.admit_rows(context, "audio_labels", 1)
-    clip = AudioItem(wanted.audio, "/audio")
-    labels, note = await runtime.heads.label_audio(clip, wanted.top_k, context.stages)
-    return LabelsResult(source, labels, [note])
+    model = "audio_labels"
+    source = runtime.head(model)
+    if wanted.windows is None:
+        runtime.admit_rows(context, model, 1)
+        labels, note = await runtime.heads.label_audio(AudioItem(wanted.audio, "/audio"), wanted.top_k, context.stages)
+        return LabelsResult(source, labels, [note])
+    windows = check_windows(runtime.pipeline, model, wanted.windows.seconds, wanted.windows.hop, "/windows")
+    clip = AudioItem(wanted.audio, "/audio", windows)
+    runtime.admit_clip(context, model)
+    admit = partial(runtime.admit_windows, context, model)
+    labels, note, each = await runtime.heads.label_windows(clip, wanted.top_k, context.stages, admit)
+    return LabelsResult(source, labels, [note], each)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from service.errors import InputError, ServiceError
 from service.preprocessing import Note
-from service.usecases.embedding import Embedded
-from service.usecases.heads import GroundedPhrase
+from service.usecases.embeddable import Embedded
+from service.usecases.heads import GroundedPhrase, WindowLabels
 from service.usecases.items import Item
 from service.usecases.probabilities import ScoredLabel
 from service.usecases.similarity import Similarities
@@ -46,8 +46,12 @@ class GroundResult:
 
 @dataclass(frozen=True, slots=True)
 class LabelsResult:
-    """Labels with probabilities, best first, and what was done to the input (a fused one: to each part)."""
+    """Labels with probabilities, best first, and what was done to the input (a fused one: to each part).
+
+    `windows` are those of a windowed clip.
+    """
 
     source: Source
     labels: Sequence[ScoredLabel]
     notes: Sequence[Note]
+    windows: Sequence[WindowLabels] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +78,28 @@ def decode_audio(data: bytes, *, spec: AudioSpec, max_seconds: float) -> Decoded
             the bounds.
         AudioTooLong: longer than `max_seconds`; by the header where it tells, else while decoding.
     """
+    clip = ClipSums(spec)
+    sound = read_sound(data, spec.sample_rate_hz, max_seconds, clip.add)
+    return DecodedAudio(
+        clip.finish(), sound.seconds, min(sound.seconds, spec.max_s), sound.sample_rate_hz, sound.channels
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What a sound file turned out to hold."""
+
+    seconds: float
+    sample_rate_hz: int
+    channels: int
+
+
+def read_sound(data: bytes, sample_rate_hz: int, max_seconds: float, take: Callable[[Samples], None]) -> Sound:
+    """Hand a file's sound to `take` block by block: mono, float32 [n], at `sample_rate_hz`.
+
+    Raises:
+        UnreadableAudio, AudioTooLong: as `decode_audio`.
+    """
     container = sniff_container(data)
     if container is None:
         what = "0 bytes" if not data else "not a sound file of a known format"
@@ -85,35 +107,28 @@ def decode_audio(data: bytes, *, spec: AudioSpec, max_seconds: float) -> Decoded
     with _decoder_errors(container), _ForwardReader(_ClampedBytes(data)) as sound:
         _check_header(sound, container, max_seconds)
         rate_hz, channels = int(sound.samplerate), int(sound.channels)
-        clip = _ClipSums(spec, rate_hz)
+        resampler = None if rate_hz == sample_rate_hz else soxr.ResampleStream(rate_hz, sample_rate_hz, 1)
         frames = 0
         for mono in _mono_blocks(sound):
             frames += len(mono)
             if frames > max_seconds * rate_hz:
                 raise AudioTooLong(f"the sound is longer than {max_seconds:g} s", limit=max_seconds)
-            clip.add(mono)
+            take(mono if resampler is None else resampler.resample_chunk(mono))
+        if resampler is not None:
+            take(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
     if not frames:
         raise UnreadableAudio(f"the {container} file holds no samples")
-    waveform = clip.finish()
-    seconds = frames / rate_hz
-    return DecodedAudio(waveform, seconds, min(seconds, spec.max_s), rate_hz, channels)
+    return Sound(frames / rate_hz, rate_hz, channels)
 
 
-class _ClipSums:
-    """Resamples blocks as they come; keeps the clip's first `max_s`, and sums over all of it."""
+class ClipSums:
+    """Keeps a clip's first `max_s`, and sums over all of it, for the layer norm over the whole clip."""
 
-    def __init__(self, spec: AudioSpec, rate_hz: int) -> None:
+    def __init__(self, spec: AudioSpec) -> None:
         self._spec = spec
-        self._resampler = (
-            None if rate_hz == spec.sample_rate_hz else soxr.ResampleStream(rate_hz, spec.sample_rate_hz, 1)
-        )
         self._kept: list[Samples] = []
         self._room = spec.max_samples
         self._count, self._sum, self._squares = 0, 0.0, 0.0
-
-    def add(self, mono: Samples) -> None:
-        """Take the next block, float32 [n] at the file's rate."""
-        self._take(mono if self._resampler is None else self._resampler.resample_chunk(mono))
 
     def finish(self) -> Samples:
         """The normalised waveform.
@@ -121,8 +136,6 @@ class _ClipSums:
         Raises:
             UnreadableAudio: a sample was not finite, or the clip is too short to resample.
         """
-        if self._resampler is not None:
-            self._take(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
         if not self._count:
             raise UnreadableAudio("the sound is shorter than one sample of the model's rate")
         if not math.isfinite(self._squares):
@@ -133,7 +146,8 @@ class _ClipSums:
         waveform = ((kept - mean) / math.sqrt(variance + VARIANCE_EPSILON)).astype(np.float32)
         return waveform if len(waveform) >= self._spec.min_samples else np.resize(waveform, self._spec.min_samples)
 
-    def _take(self, block: Samples) -> None:
+    def add(self, block: Samples) -> None:
+        """Take the next samples, float32 [n] at the spec's rate."""
         if not len(block):
             return
         exact = block.astype(np.float64)

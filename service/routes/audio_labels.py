@@ -15,7 +15,12 @@ from service.wire.form import FormRule
 from service.wire.schemas import AudioLabelsRequest
 
 router = APIRouter(route_class=LeanRoute)
-FORM = {"audio": FormRule("audio", binary=True), "top_k": FormRule("top_k")}
+FORM = {
+    "audio": FormRule("audio", binary=True),
+    "top_k": FormRule("top_k"),
+    "window_seconds": FormRule("windows", "seconds", part_of=True),
+    "window_hop": FormRule("windows", "hop", part_of=True),
+}
 
 
 @router.post(

@@ -11,7 +11,9 @@ from service.handlers import embed as handler
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
 from service.wire.answers import EmbedAnswer, embed_body, json_response
+from service.wire.arrays import ARROW, NPY, arrow_response, check_npy, npy_response
 from service.wire.form import FormRule
+from service.wire.negotiation import preferred
 from service.wire.schemas import EmbedEnvelope, EmbedRequest
 
 router = APIRouter(route_class=LeanRoute)
@@ -21,16 +23,29 @@ FORM = {
     "audio": FormRule("inputs", "audio", many=True, binary=True),
     "encoding": FormRule("encoding", one_or_many=True),
     "dimensions": FormRule("dimensions"),
+    "window_seconds": FormRule("windows", "seconds", part_of=True),
+    "window_hop": FormRule("windows", "hop", part_of=True),
     "on_error": FormRule("on_error"),
 }
 
 
-@router.post("/embed", summary="Items to vectors", **documented(EmbedRequest, EmbedAnswer, FORM, ModelNotServed))
+@router.post(
+    "/embed",
+    summary="Items to vectors",
+    **documented(EmbedRequest, EmbedAnswer, FORM, ModelNotServed, arrays=(NPY, ARROW)),
+)
 async def embed(request: Request) -> Response:
     """Embed texts, images, clips and fused items in one space.
 
     In multipart, the repeated fields `text`, `image` and `audio` are the items, in the order in which they stand.
+    `Accept: application/x-npy` gives one array, `application/vnd.apache.arrow.stream` a table.
     """
     runtime, context = runtime_of(request), context_of(request)
     wanted = await runtime.read(request, EmbedEnvelope, FORM)
-    return json_response(embed_body(await handler.embed(runtime, context, wanted)))
+    media_type = preferred(context.headers.get(b"accept"), (NPY, ARROW), "application/json")
+    if media_type == NPY:
+        check_npy(wanted)
+    result = await handler.embed(runtime, context, wanted)
+    if media_type == NPY:
+        return npy_response(result)
+    return arrow_response(result) if media_type == ARROW else json_response(embed_body(result))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -53,9 +53,14 @@ def documented(
     answer: type[BaseModel],
     form: Mapping[str, FormRule],
     *more: type[errors.ServiceError],
+    arrays: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Keyword arguments of `router.post` that describe bodies and errors for OpenAPI."""
-    responses: dict[int | str, dict[str, Any]] = {200: {"model": answer}}
+    """Keyword arguments of `router.post` that describe bodies and errors for OpenAPI.
+
+    `arrays` are the media types that the answer has for `Accept`, beside JSON.
+    """
+    binary = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in arrays}
+    responses: dict[int | str, dict[str, Any]] = {200: {"model": answer, "content": binary}}
     for error in sorted((*COMMON_ERRORS, *more), key=lambda error: error.status):
         responses[error.status] = {
             "description": error.title,

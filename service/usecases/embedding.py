@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.batching.row_queue import Priority, RowResult
 from service.context import Stages
 from service.errors import EngineFailure, FingerprintMismatch, InputError, InvalidField, InvalidRequest
 from service.pipeline import Pipeline
-from service.preprocessing import Note, Prepared, audio_row, image_row, text_row
+from service.preprocessing import Prepared, audio_row, image_row, text_row
 from service.repository import EMBEDDING_MODELS, ModelFolder, space_fingerprint
+from service.usecases.embeddable import (
+    Embeddable,
+    Embedded,
+    GivenVector,
+    PartVector,
+    SingleRow,
+    Vector,
+    WindowRows,
+    fuse,
+)
 from service.usecases.items import (
     AudioItem,
     FusedItem,
@@ -26,25 +35,11 @@ from service.usecases.items import (
     leaves,
     modality,
 )
-from service.usecases.quantization import shorten
-
-Vector = NDArray[np.float32]
-Ready = Prepared | Vector
-MIN_FUSED_NORM = 1e-6
-"""Of Σ|w|: float32 vectors agree to about 1e-7, so what is below is rounding."""
+from service.usecases.windows import Admit, prepare_windows
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """One item's vector: float32 [D], L2 norm 1. `notes` say what was done to the item (a fused one: to each part)."""
-
-    modality: str
-    vector: Vector
-    notes: tuple[Note, ...]
-
-    def shortened(self, dimensions: int) -> Embedded:
-        """With the first `dimensions` numbers of the vector, L2-normalised anew."""
-        return replace(self, vector=shorten(self.vector, dimensions))
+def _no_windows(rows: int) -> None:
+    """For callers who do not account for rows."""
 
 
 @dataclass(slots=True)
@@ -52,12 +47,16 @@ class _Parts:
     """One item taken apart: what became of each part."""
 
     item: Item | InputError
-    ready: list[Ready | InputError | None]
+    ready: list[Embeddable | InputError | None]
 
     def errors(self) -> list[InputError]:
         if isinstance(self.item, InputError):
             return [self.item]
         return [part for part in self.ready if isinstance(part, InputError)]
+
+
+_Place = tuple[_Parts, int]
+"""Where a part stands in its item."""
 
 
 class Embedder:
@@ -90,14 +89,17 @@ class Embedder:
             raise InvalidRequest([InvalidField(detail, limit=self.dimensions, actual=wanted, pointer=pointer)])
         return wanted
 
-    async def embed_all(self, items: Sequence[Item | InputError], stages: Stages) -> list[Embedded]:
+    async def embed_all(
+        self, items: Sequence[Item | InputError], stages: Stages, admit_windows: Admit = _no_windows
+    ) -> list[Embedded]:
         """Embed every item, or none. An item may be an error already, if its form was wrong.
 
         Raises:
             InvalidRequest: names every wrong item.
             EngineFailure: the model failed on one.
+            QueueFull: by `admit_windows`, which accounts for the windows of long clips beyond the first.
         """
-        parts = await self._prepare(items, stages)
+        parts = await self._prepare(items, stages, admit_windows)
         if wrong := [error for part in parts for error in part.errors()]:
             raise InvalidRequest(wrong)
         results = await self._run(parts, stages)
@@ -109,31 +111,54 @@ class Embedder:
         return [result for result in results if isinstance(result, Embedded)]
 
     async def embed_each(
-        self, items: Sequence[Item | InputError], stages: Stages
+        self, items: Sequence[Item | InputError], stages: Stages, admit_windows: Admit = _no_windows
     ) -> list[Embedded | InputError | EngineFailure]:
         """Embed what can be embedded; a wrong item gives its error in its place and harms no other."""
-        return await self._run(await self._prepare(items, stages), stages)
+        return await self._run(await self._prepare(items, stages, admit_windows), stages)
 
-    async def _prepare(self, items: Sequence[Item | InputError], stages: Stages) -> list[_Parts]:
+    async def _prepare(self, items: Sequence[Item | InputError], stages: Stages, admit: Admit) -> list[_Parts]:
         parts = [_Parts(item, [None] * len(_leaves(item))) for item in items]
-        every = [(part, place, leaf) for part in parts for place, leaf in enumerate(_leaves(part.item))]
-        texts = [(part, place, leaf) for part, place, leaf in every if isinstance(leaf, TextItem)]
-        media = [(part, place, leaf) for part, place, leaf in every if isinstance(leaf, ImageItem | AudioItem)]
-        for part, place, leaf in every:
-            if isinstance(leaf, VectorItem):
-                part.ready[place] = self._check_vector(leaf)
-        if texts:
-            self._pipeline.preprocessor.model("text")
-            encoded = await self._pipeline.prepare_texts("text", [leaf.text for _, _, leaf in texts], stages)
-            for (part, place, leaf), text in zip(texts, encoded, strict=True):
-                part.ready[place] = _located(text, leaf) if isinstance(text, InputError) else text_row("text", text)
-        if media:
-            prepared = await self._pipeline.prepare([self._job(leaf) for _, _, leaf in media], stages)
-            for (part, place, leaf), row in zip(media, prepared, strict=True):
-                part.ready[place] = _located(row, leaf) if isinstance(row, InputError) else row
+        texts: list[tuple[_Place, TextItem]] = []
+        media: list[tuple[_Place, ImageItem | AudioItem]] = []
+        long: list[tuple[_Place, AudioItem]] = []
+        for part in parts:
+            for place, leaf in enumerate(_leaves(part.item)):
+                match leaf:
+                    case TextItem():
+                        texts.append(((part, place), leaf))
+                    case AudioItem() if leaf.windows is not None:
+                        long.append(((part, place), leaf))
+                    case ImageItem() | AudioItem():
+                        media.append(((part, place), leaf))
+                    case VectorItem():
+                        part.ready[place] = self._check_vector(leaf)
+        await self._prepare_texts(texts, stages)
+        await self._prepare_media(media, stages)
+        await self._prepare_long(long, stages, admit)
         return parts
 
-    def _job(self, leaf: MediaItem) -> partial[Prepared]:
+    async def _prepare_texts(self, texts: Sequence[tuple[_Place, TextItem]], stages: Stages) -> None:
+        if not texts:
+            return
+        self._pipeline.preprocessor.model("text")
+        encoded = await self._pipeline.prepare_texts("text", [leaf.text for _, leaf in texts], stages)
+        for ((part, place), leaf), text in zip(texts, encoded, strict=True):
+            ready = _located(text, leaf) if isinstance(text, InputError) else SingleRow(text_row("text", text))
+            part.ready[place] = ready
+
+    async def _prepare_media(self, media: Sequence[tuple[_Place, ImageItem | AudioItem]], stages: Stages) -> None:
+        prepared = await self._pipeline.prepare([self._job(leaf) for _, leaf in media], stages) if media else []
+        for ((part, place), leaf), row in zip(media, prepared, strict=True):
+            part.ready[place] = _located(row, leaf) if isinstance(row, InputError) else SingleRow(row)
+
+    async def _prepare_long(self, clips: Sequence[tuple[_Place, AudioItem]], stages: Stages, admit: Admit) -> None:
+        if not clips:
+            return
+        prepared = await prepare_windows(self._pipeline, "audio", [leaf for _, leaf in clips], admit, stages)
+        for ((part, place), leaf), clip in zip(clips, prepared, strict=True):
+            part.ready[place] = _located(clip, leaf) if isinstance(clip, InputError) else WindowRows(clip)
+
+    def _job(self, leaf: ImageItem | AudioItem) -> partial[Prepared]:
         preprocessor = self._pipeline.preprocessor
         if isinstance(leaf, ImageItem):
             preprocessor.model("image")
@@ -141,7 +166,7 @@ class Embedder:
         preprocessor.model("audio")
         return partial(lambda item: audio_row("audio", preprocessor.audio("audio", item.payload)), leaf)
 
-    def _check_vector(self, item: VectorItem) -> Vector | InputError:
+    def _check_vector(self, item: VectorItem) -> GivenVector | InputError:
         """A caller's own vector, L2-normalised."""
         if item.fingerprint is not None and item.fingerprint not in self._known:
             return FingerprintMismatch("the vector was made by another model", pointer=f"{item.pointer}/fingerprint")
@@ -154,21 +179,26 @@ class Embedder:
         if not np.isfinite(largest) or largest == 0.0:
             return InvalidField("a vector must be finite and not zero", pointer=pointer)
         vector = vector / largest  # so that no square overflows
-        return (vector / np.linalg.norm(vector)).astype(np.float32)
+        return GivenVector((vector / np.linalg.norm(vector)).astype(np.float32))
 
     async def _run(self, parts: list[_Parts], stages: Stages) -> list[Embedded | InputError | EngineFailure]:
         good = [part for part in parts if not part.errors()]
-        rows = [row for part in good for row in part.ready if isinstance(row, Prepared)]
+        rows = [row for part in good for ready in _embeddables(part) for row in ready.rows]
         priority = Priority.BULK if len(rows) > self._bulk_items else Priority.INTERACTIVE
-        results = iter(await self._pipeline.run(rows, priority, stages) if rows else [])
+        results = await self._pipeline.run(rows, priority, stages) if rows else []
         answers: list[Embedded | InputError | EngineFailure] = []
+        start = 0
         for part in parts:
             if errors := part.errors():
                 answers.append(errors[0])
                 continue
-            outcomes = [next(results) if isinstance(row, Prepared) else row for row in part.ready]
+            collected: list[PartVector | EngineFailure] = []
+            for ready in _embeddables(part):
+                end = start + len(ready.rows)
+                collected.append(_collect(ready, results[start:end]))
+                start = end
             if not isinstance(part.item, InputError):
-                answers.append(_assemble(part.item, part, outcomes))
+                answers.append(_assemble(part.item, collected))
         return answers
 
 
@@ -176,38 +206,39 @@ def _leaves(item: Item | InputError) -> tuple[MediaItem | VectorItem, ...]:
     return () if isinstance(item, InputError) else leaves(item)
 
 
+def _embeddables(part: _Parts) -> list[Embeddable]:
+    return [ready for ready in part.ready if ready is not None and not isinstance(ready, InputError)]
+
+
 def _located(error: InputError, leaf: MediaItem) -> InputError:
     error.pointer = leaf.pointer
     return error
 
 
-def _assemble(item: Item, part: _Parts, outcomes: Sequence[object]) -> Embedded | InputError | EngineFailure:
+def _collect(ready: Embeddable, results: Sequence[RowResult | EngineFailure]) -> PartVector | EngineFailure:
+    outputs: list[Vector] = []
+    for result in results:
+        if isinstance(result, EngineFailure):
+            return result
+        outputs.append(result.output)
+    return ready.collect(outputs)
+
+
+def _assemble(item: Item, parts: Sequence[PartVector | EngineFailure]) -> Embedded | InputError | EngineFailure:
     vectors: list[Vector] = []
-    for outcome in outcomes:
-        if isinstance(outcome, EngineFailure):
-            return outcome
-        vectors.append(outcome.output if isinstance(outcome, RowResult) else np.asarray(outcome))
-    notes = tuple(row.note if isinstance(row, Prepared) else {} for row in part.ready)
+    notes = []
+    for part in parts:
+        if isinstance(part, EngineFailure):
+            return part
+        if part.vector is None:
+            return InvalidField("the windows cancel each other out: their mean is zero", pointer=item.pointer)
+        vectors.append(part.vector)
+        notes.append(part.note)
     kind = modality(item)
     if not isinstance(item, FusedItem):
-        return Embedded(kind, vectors[0], notes)
-    fused = _fuse(vectors, item.weights)
+        windows = parts[0].windows if isinstance(parts[0], PartVector) else ()
+        return Embedded(kind, vectors[0], tuple(notes), windows)
+    fused = fuse(vectors, item.weights)
     if fused is None:
         return InvalidField("the parts cancel each other out: their weighted sum is zero", pointer=item.pointer)
-    return Embedded(kind, fused, notes)
-
-
-def _fuse(vectors: Sequence[Vector], weights: Sequence[float]) -> Vector | None:
-    """Σ wᵢ·vᵢ, L2-normalised, [D]; None when nothing but rounding is left of it.
-
-    Only the weights' ratios matter, so they are scaled to a largest of 1 first: none overflows, none vanishes.
-    """
-    largest = max(abs(weight) for weight in weights)
-    if largest == 0.0:
-        return None
-    scaled = np.asarray(weights, dtype=np.float64) / largest
-    fused = scaled @ np.stack(vectors).astype(np.float64)
-    norm = float(np.linalg.norm(fused))
-    if norm < MIN_FUSED_NORM * float(np.abs(scaled).sum()):
-        return None
-    return (fused / norm).astype(np.float32)
+    return Embedded(kind, fused, tuple(notes))

@@ -21,6 +21,7 @@ from service.pipeline import Pipeline
 from service.preprocessing import Note, Prepared, audio_note, audio_row, image_note
 from service.usecases.items import AudioItem, ImageItem, TextItem
 from service.usecases.probabilities import ScoredLabel, activate, best_first, softmax
+from service.usecases.windows import Admit, Span, pool, prepare_windows
 
 T = TypeVar("T")
 
@@ -32,6 +33,14 @@ class GroundedPhrase:
     phrase: str
     box: tuple[float, float, float, float]
     box_normalized: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLabels:
+    """The labels of one window of a clip, best first."""
+
+    span: Span
+    labels: Sequence[ScoredLabel]
 
 
 class Heads:
@@ -68,6 +77,27 @@ class Heads:
         """
         decoded = await self._audio("audio_labels", clip, stages)
         return await self._labels(audio_row("audio_labels", decoded), top_k, stages), audio_note(decoded)
+
+    async def label_windows(
+        self, clip: AudioItem, top_k: int, stages: Stages, admit: Admit
+    ) -> tuple[list[ScoredLabel], Note, list[WindowLabels]]:
+        """The labels of a whole clip, by the mean of its windows' probabilities, and of each window.
+
+        Raises:
+            ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
+        """
+        model = self._pipeline.preprocessor.model("audio_labels")
+        (windowed,) = await prepare_windows(self._pipeline, model.name, [clip], admit, stages)
+        if isinstance(windowed, InputError):
+            windowed.pointer = clip.pointer
+            raise InvalidRequest([windowed])
+        logits = np.stack(await self._run(windowed.rows, stages))  # [windows, C]
+        probabilities = activate(logits, model.card.activation)
+        each = [
+            WindowLabels(span, best_first(model.labels, row, top_k))
+            for span, row in zip(windowed.spans, probabilities, strict=True)
+        ]
+        return best_first(model.labels, pool(probabilities, windowed.spans), top_k), windowed.note, each
 
     async def answer_about_image(
         self, image: ImageItem, question: TextItem, top_k: int, stages: Stages

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from service.media.audio_windows import Windows
 from service.media.payload import Payload
 
 
@@ -26,10 +27,11 @@ class ImageItem:
 
 @dataclass(frozen=True, slots=True)
 class AudioItem:
-    """A clip's file."""
+    """A clip's file; with `windows` all of it is heard, window by window."""
 
     payload: Payload
     pointer: str
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,17 @@ class FusedItem:
 
 
 Item = MediaItem | VectorItem | FusedItem
+
+
+def windowed(item: Item, windows: Windows) -> Item:
+    """The item with its clips heard in windows."""
+    if isinstance(item, FusedItem):
+        return replace(item, parts=tuple(_windowed_clip(part, windows) for part in item.parts))
+    return item if isinstance(item, VectorItem) else _windowed_clip(item, windows)
+
+
+def _windowed_clip(item: MediaItem, windows: Windows) -> MediaItem:
+    return replace(item, windows=windows) if isinstance(item, AudioItem) else item
 
 
 def leaves(item: Item) -> tuple[MediaItem | VectorItem, ...]:

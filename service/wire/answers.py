@@ -12,9 +12,11 @@ from starlette.responses import Response
 from service.errors import InputError
 from service.handlers.results import EmbedResult, GroundResult, LabelsResult, SimilarityResult
 from service.preprocessing import Note
-from service.usecases.embedding import Embedded
+from service.usecases.embeddable import Embedded
 from service.usecases.items import modality
+from service.usecases.probabilities import ScoredLabel
 from service.usecases.source import Source
+from service.usecases.windows import Span
 from service.wire.encodings import encoded_fields
 from service.wire.problem import input_error_body
 
@@ -26,6 +28,15 @@ class Answer(BaseModel):
     fingerprint: str = Field(description="SHA-256 that names what computed this")
 
 
+class WindowDatum(BaseModel):
+    """One window of a clip: its place in seconds, and its vector in the request's encoding."""
+
+    start: float
+    end: float
+    embedding: list[float] | str | None = None
+    embeddings: dict[str, list[float] | str] | None = None
+
+
 class EmbedDatum(BaseModel):
     """One item's vector; or its `error`, under `on_error: report`."""
 
@@ -34,6 +45,7 @@ class EmbedDatum(BaseModel):
     embedding: list[float] | str | None = Field(None, description="L2 norm 1; base64 for other encodings than float")
     embeddings: dict[str, list[float] | str] | None = Field(None, description="by encoding, if a list was asked")
     input: dict[str, Any] | None = Field(None, description="what was done to the item")
+    windows: list[WindowDatum] | None = Field(None, description="if they were asked for; `embedding` is their mean")
     error: dict[str, Any] | None = None
 
 
@@ -82,11 +94,20 @@ class LabelProbability(BaseModel):
     probability: float
 
 
+class WindowLabelsDatum(BaseModel):
+    """The labels of one window of a clip, and its place in seconds."""
+
+    start: float
+    end: float
+    labels: list[LabelProbability]
+
+
 class LabelsAnswer(Answer):
     """Answer of `/classify`, `/audio/labels`, `/vqa` and `/audio/qa`: best first."""
 
     labels: list[LabelProbability]
     input: dict[str, Any]
+    windows: list[WindowLabelsDatum] | None = None
 
 
 class PairAnswer(Answer):
@@ -122,6 +143,11 @@ def embed_body(result: EmbedResult) -> dict[str, Any]:
         if isinstance(outcome, Embedded):
             entry |= encoded_fields(outcome.vector, result.encoding)
             entry["input"] = note_body(outcome.notes)
+            if outcome.windows:
+                entry["windows"] = [
+                    {**span_body(window.span), **encoded_fields(window.vector, result.encoding)}
+                    for window in outcome.windows
+                ]
         else:
             entry["error"] = input_error_body(outcome)
         data.append(entry)
@@ -152,8 +178,26 @@ def ground_answer(result: GroundResult) -> Response:
 
 def labels_answer(result: LabelsResult) -> Response:
     """The answer of every endpoint that gives labels with probabilities."""
-    rendered = [{"label": scored.label, "probability": scored.probability} for scored in result.labels]
-    return json_response({**source_body(result.source), "labels": rendered, "input": note_body(result.notes)})
+    body = {
+        **source_body(result.source),
+        "labels": [_label_body(scored) for scored in result.labels],
+        "input": note_body(result.notes),
+    }
+    if result.windows:
+        body["windows"] = [
+            {**span_body(window.span), "labels": [_label_body(scored) for scored in window.labels]}
+            for window in result.windows
+        ]
+    return json_response(body)
+
+
+def _label_body(scored: ScoredLabel) -> dict[str, Any]:
+    return {"label": scored.label, "probability": scored.probability}
+
+
+def span_body(span: Span) -> dict[str, float]:
+    """Where a window lies in its clip, seconds."""
+    return {"start": round(span.start_s, 3), "end": round(span.end_s, 3)}
 
 
 def source_body(source: Source) -> dict[str, Any]:

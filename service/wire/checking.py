@@ -16,7 +16,7 @@ from service.wire.schemas import TAG_PREFIX, EmbedItem
 Schema = TypeVar("Schema", bound=BaseModel)
 MAX_ERRORS = 256  # of one answer
 MAX_FIELDS = 32  # of one object
-MAX_JSON_VALUES = 1_000_000  # of one body; 500 vectors of 1536 numbers have 768,000
+MAX_VALUES = 1_000_000  # of one body; 500 vectors of 1536 numbers have 768,000
 
 DETAILS = {"model_type": "Input should be an object", "model_attributes_type": "Input should be an object"}
 """Our words where pydantic's would speak of Python."""
@@ -33,15 +33,23 @@ def parse_json(body: bytes) -> object:
     """
     if not body:
         raise MalformedBody("the body is empty")
-    if len(body) > MAX_JSON_VALUES:
-        values = body.count(b",") + body.count(b"[") + body.count(b"{")
-        if values > MAX_JSON_VALUES:
-            raise BodyTooLarge("the JSON holds too many values", limit=MAX_JSON_VALUES, actual=values)
+    if len(body) > MAX_VALUES:
+        bound_values(body.count(b",") + body.count(b"[") + body.count(b"{"))
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         place = f" at line {error.lineno}, column {error.colno}" if error.pos else ""
         raise MalformedBody(f"the body is not valid JSON: {error.msg.partition(':')[0]}{place}") from error
+
+
+def bound_values(values: int) -> None:
+    """Make sure that a body doesn't hold more JSON values, or numbers of vectors, than would be sane.
+
+    Raises:
+        BodyTooLarge: it does.
+    """
+    if values > MAX_VALUES:
+        raise BodyTooLarge("the request holds too many values", limit=MAX_VALUES, actual=values)
 
 
 def check(schema: type[Schema], value: object, *, strict: bool, max_items: int) -> Schema:

@@ -143,6 +143,15 @@ def _one_encoding_of_each_kind(value: list[Encoding]) -> list[Encoding]:
 Encodings = Annotated[list[Encoding], Field(min_length=1), AfterValidator(_one_encoding_of_each_kind)]
 
 
+class AudioWindows(Request):
+    """Hear all of a long clip, window by window."""
+
+    seconds: float = Field(gt=0, description="length of a window; within the model's min_audio_s and max_audio_s")
+    hop: float | None = Field(
+        None, gt=0, description="seconds from one window's start to the next; the window's length when left out"
+    )
+
+
 class EmbedOptions(Request):
     """How vectors are given, and what errors do."""
 
@@ -156,6 +165,9 @@ class EmbedOptions(Request):
     )
     dimensions: int | None = Field(
         None, ge=1, description="first numbers of each vector, L2-normalised anew; only what the model was trained for"
+    )
+    windows: AudioWindows | None = Field(
+        None, description="for clips: a vector for each window, and `embedding` is their mean weighted by seconds"
     )
     on_error: Literal["fail", "report"] = Field("fail", description="what one bad item does to its request")
 
@@ -200,6 +212,9 @@ class AudioLabelsRequest(Request):
 
     audio: Media
     top_k: int = Field(5, ge=1, le=10_000)
+    windows: AudioWindows | None = Field(
+        None, description="labels for each window, and `labels` by their mean weighted by seconds"
+    )
 
 
 class VqaRequest(Request):

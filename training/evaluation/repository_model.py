@@ -14,7 +14,7 @@ from service.errors import InvalidRequest, ModelNotServed, ServiceError
 from service.routes.operations import describe
 from service.runtime import Runtime
 from service.settings import load_settings
-from service.usecases.embedding import Embedded
+from service.usecases.embeddable import Embedded
 from service.usecases.items import AudioItem, ImageItem, Item, TextItem
 from training.evaluation.dataset import MediaKind, portions
 from training.evaluation.model import Corners, ModelError, NotServed, PhrasesInPicture, Refusal, Vector
