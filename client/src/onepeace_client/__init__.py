@@ -4,7 +4,7 @@ A request's way: `client.py` → `front.py` (checks) → `calls.py` (splits, joi
 `rest_wire.py` or `grpc_wire.py` (renders, reads) → `http_transport.py` or `grpc_transport.py` (sends).
 """
 
-from onepeace_client.answers import Boxes, Embeddings, Info, Labels, Similarities
+from onepeace_client.answers import Boxes, Embeddings, Info, Labels, Similarities, WindowLabels, WindowVectors
 from onepeace_client.async_client import AsyncClient
 from onepeace_client.client import Client
 from onepeace_client.errors import (
@@ -25,6 +25,7 @@ from onepeace_client.front import Options
 from onepeace_client.items import Audio, Fused, Image, Vector
 from onepeace_client.profile import Profile
 from onepeace_client.retries import RetryPolicy
+from onepeace_client.wire import Windows
 
 __version__ = "0.1.0"
 __all__ = [
@@ -54,4 +55,7 @@ __all__ = [
     "Unavailable",
     "Unreachable",
     "Vector",
+    "WindowLabels",
+    "WindowVectors",
+    "Windows",
 ]

@@ -29,6 +29,29 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class WindowVectors:
+    """A clip's windows in the order of time.
+
+    Attributes:
+        spans_s: float64 [W, 2]: start and end in seconds from the clip's start.
+        vectors: float32 [W, D], each row of L2 norm 1.
+    """
+
+    spans_s: NDArray[np.float64]
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowLabels:
+    """The labels of a part of a clip, best first, with their probabilities, float64 [L]."""
+
+    start_s: float
+    end_s: float
+    labels: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Embeddings(Answer):
     """Vectors in the order of the items.
 
@@ -36,11 +59,13 @@ class Embeddings(Answer):
         vectors: float32 [N, D], each row of L2 norm 1; NaN where the item has an error.
         inputs: what was done to each item; None where it has an error.
         errors: under `on_error="report"`, what was wrong, by the item's index.
+        windows: of the clips, by the item's index, if windows were asked for.
     """
 
     vectors: NDArray[np.float32]
     inputs: tuple[Note | None, ...]
     errors: Mapping[int, InputProblem] = field(default_factory=dict)
+    windows: Mapping[int, WindowVectors] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,11 +96,17 @@ class Boxes(Answer):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels(Answer):
-    """Labels with their probabilities, float64 [L], best first; `input`: what was done to the item."""
+    """Labels with their probabilities, float64 [L], best first.
+
+    Attributes:
+        input: what was done to the item.
+        windows: of a clip in the order of time, if they were asked for.
+    """
 
     labels: tuple[str, ...]
     probabilities: NDArray[np.float64]
     input: Note
+    windows: tuple[WindowLabels, ...] = ()
 
     def __iter__(self) -> Any:
         """Pairs of label and probability."""

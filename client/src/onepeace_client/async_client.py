@@ -11,7 +11,7 @@ from onepeace_client.front import Front, OnError, Options, parse_address
 from onepeace_client.items import Comparable, Item, Part
 from onepeace_client.profile import Profile
 from onepeace_client.rest_wire import RestWire
-from onepeace_client.wire import ClassifyOptions
+from onepeace_client.wire import ClassifyOptions, EmbedOptions, Windows
 
 
 class AsyncClient:
@@ -40,16 +40,18 @@ class AsyncClient:
         items: Iterable[Item],
         *,
         dimensions: int | None = None,
+        windows: Windows | None = None,
         on_error: OnError = "fail",
         deadline_s: float | None = None,
     ) -> Embeddings:
         """One vector for each item, in order; long lists go in several requests.
 
-        `dimensions` are the first ones, normalised anew, if the model was trained for that. `on_error="report"`
+        `dimensions` are the first ones, normalised anew, if the model was trained for that. With `windows` a clip's
+        vector is the mean of its windows', and `windows` of the answer has these. `on_error="report"`
         answers the good items and puts what is wrong with the others into `errors`; with "fail" the first request
         with a bad item ends the call.
         """
-        return await self._driver.run(self._front.embed(items, dimensions, on_error, deadline_s))
+        return await self._driver.run(self._front.embed(items, EmbedOptions(on_error, dimensions, windows), deadline_s))
 
     async def similarity(
         self,
@@ -72,9 +74,11 @@ class AsyncClient:
         """Probabilities of the caller's labels, best first. `template` holds `{}` once, where the label goes."""
         return await self._driver.run(self._front.classify(item, labels, ClassifyOptions(template), deadline_s))
 
-    async def audio_labels(self, clip: Part, top_k: int = 5, *, deadline_s: float | None = None) -> Labels:
+    async def audio_labels(
+        self, clip: Part, top_k: int = 5, *, windows: Windows | None = None, deadline_s: float | None = None
+    ) -> Labels:
         """The trained head's labels of a sound, best first."""
-        return await self._driver.run(self._front.audio_labels(clip, top_k, deadline_s))
+        return await self._driver.run(self._front.audio_labels(clip, top_k, windows, deadline_s))
 
     async def info(self, *, deadline_s: float | None = None) -> Info:
         """What is served, within which limits."""

@@ -15,7 +15,7 @@ from onepeace_client.contents import Source
 from onepeace_client.errors import InputProblem, OnePeaceError, ProtocolError
 from onepeace_client.exchange import Exchange
 from onepeace_client.script import Deadline, Script, spread, work
-from onepeace_client.wire import ClassifyOptions, EmbeddedPart, EmbedOptions, Outgoing, Wire
+from onepeace_client.wire import ClassifyOptions, EmbeddedPart, EmbedOptions, Outgoing, Windows, Wire
 
 INFO_LIFE_S = 300.0  # limits change when a server is started anew
 BROKEN_LIMITS = ("too_many_items", "body_too_large")
@@ -94,12 +94,12 @@ class Calls:
     ) -> Script[Labels]:
         """Which of the caller's labels fits."""
         outgoing = yield from work(lambda: self._wire.classify(source.load(), labels, options))
-        return self._wire.read_labels((yield from self._exchange.send(outgoing, deadline)))
+        return self._wire.read_classify((yield from self._exchange.send(outgoing, deadline)))
 
-    def audio_labels(self, source: Source, top_k: int, deadline: Deadline) -> Script[Labels]:
+    def audio_labels(self, source: Source, top_k: int, windows: Windows | None, deadline: Deadline) -> Script[Labels]:
         """The trained head's labels."""
-        outgoing = yield from work(lambda: self._wire.audio_labels(source.load_content(), top_k))
-        return self._wire.read_labels((yield from self._exchange.send(outgoing, deadline)))
+        outgoing = yield from work(lambda: self._wire.audio_labels(source.load_content(), top_k, windows))
+        return self._wire.read_audio_labels((yield from self._exchange.send(outgoing, deadline)))
 
     def _known_info(self, deadline: Deadline) -> Script[Info]:
         if self._info is None or time.monotonic() > self._info_until_s:
@@ -153,13 +153,14 @@ def _join(parts: Sequence[tuple[Batch, EmbeddedPart | None]], count: int, info: 
     vectors = np.full((count, dimensions), np.nan, dtype=np.float32)
     inputs: list[Note | None] = [None] * count
     errors = {index: problem for batch, _ in parts for index, problem in batch.errors.items()}
+    windows = {batch.indexes[place]: found for batch, part in answered for place, found in part.windows.items()}
     for batch, part in answered:
         vectors[batch.indexes] = part.vectors
         errors.update(part.errors)
         for index, note in zip(batch.indexes, part.inputs, strict=True):
             inputs[index] = note
     source = first or info
-    return Embeddings(source.model, source.fingerprint, vectors, tuple(inputs), dict(sorted(errors.items())))
+    return Embeddings(source.model, source.fingerprint, vectors, tuple(inputs), dict(sorted(errors.items())), windows)
 
 
 def _check_one_model(parts: Sequence[EmbeddedPart] | Sequence[Boxes]) -> None:

@@ -14,7 +14,7 @@ from onepeace_client.items import Fused, Vector, check_audio, check_image, check
 from onepeace_client.profile import Profile
 from onepeace_client.retries import RetryPolicy
 from onepeace_client.script import Deadline, Script
-from onepeace_client.wire import ClassifyOptions, EmbedOptions, Wire
+from onepeace_client.wire import ClassifyOptions, EmbedOptions, Windows, Wire
 
 OnError = Literal["fail", "report"]
 
@@ -75,13 +75,10 @@ class Front:
         self._calls = Calls(wire, self._exchange)
         self._deadline_s = options.deadline_s
 
-    def embed(
-        self, items: Iterable[Any], dimensions: int | None, on_error: OnError, deadline_s: float | None
-    ) -> Script[Embeddings]:
+    def embed(self, items: Iterable[Any], options: EmbedOptions, deadline_s: float | None) -> Script[Embeddings]:
         """Vectors."""
-        if on_error not in ("fail", "report"):
-            raise ValueError(f"on_error must be 'fail' or 'report', not {on_error!r}")
-        options = EmbedOptions(on_error, dimensions)
+        if options.on_error not in ("fail", "report"):
+            raise ValueError(f"on_error must be 'fail' or 'report', not {options.on_error!r}")
         return self._calls.embed(check_items(items, "items"), options, self._deadline(deadline_s))
 
     def similarity(
@@ -104,9 +101,9 @@ class Front:
         source, texts = check_item(item, "item", (Fused,)), check_texts(labels, "labels")
         return self._calls.classify(source, texts, options, self._deadline(deadline_s))
 
-    def audio_labels(self, clip: Any, top_k: int, deadline_s: float | None) -> Script[Labels]:
+    def audio_labels(self, clip: Any, top_k: int, windows: Windows | None, deadline_s: float | None) -> Script[Labels]:
         """The trained head's labels."""
-        return self._calls.audio_labels(check_audio(clip, "clip"), top_k, self._deadline(deadline_s))
+        return self._calls.audio_labels(check_audio(clip, "clip"), top_k, windows, self._deadline(deadline_s))
 
     def info(self, deadline_s: float | None) -> Script[Info]:
         """What is served."""

@@ -30,7 +30,7 @@ class GrpcTransport:
 
     def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
         """The reply; its status is the gRPC code, also when there was no connection."""
-        method = self._channel.unary_unary(outgoing.path)
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(outgoing.path)
         try:
             body, call = method.with_call(outgoing.body, timeout=timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
@@ -51,7 +51,8 @@ class AsyncGrpcTransport:
 
     async def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
         """The reply; its status is the gRPC code, also when there was no connection."""
-        call = self._open().unary_unary(outgoing.path)(outgoing.body, timeout=timeout_s, metadata=self._metadata)
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(outgoing.path)
+        call = method(outgoing.body, timeout=timeout_s, metadata=self._metadata)
         try:
             body = await call
         except grpc.RpcError as error:

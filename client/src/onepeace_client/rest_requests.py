@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from onepeace_client.contents import AnyContent, Content, FusedContent, VectorContent
-from onepeace_client.wire import ClassifyOptions, EmbedOptions, Outgoing
+from onepeace_client.wire import ClassifyOptions, EmbedOptions, Outgoing, Windows
 
 Field = tuple[str, bytes]
 PART_BYTES = 128  # of a multipart field's boundary and header
@@ -38,8 +38,10 @@ def embed(contents: Sequence[AnyContent], options: EmbedOptions) -> Outgoing:
         chosen["dimensions"] = options.dimensions
     plain = _plain(contents)
     if plain is None:
-        return _json("/embed", {"inputs": [_item(content) for content in contents], **chosen})
-    return _form("/embed", [*((content.kind, content.data) for content in plain), *_texts(chosen)])
+        items = [_item(content) for content in contents]
+        return _json("/embed", {"inputs": items, **chosen, **_window_object(options.windows)})
+    fields = [(content.kind, content.data) for content in plain]
+    return _form("/embed", [*fields, *_texts(chosen), *_window_fields(options.windows)])
 
 
 def similarity(queries: Sequence[AnyContent], candidates: Sequence[AnyContent], probabilities: bool) -> Outgoing:
@@ -68,9 +70,9 @@ def classify(item: AnyContent, labels: Sequence[str], options: ClassifyOptions) 
     return _form("/classify", [*fields, *_texts(chosen)])
 
 
-def audio_labels(clip: Content, top_k: int) -> Outgoing:
+def audio_labels(clip: Content, top_k: int, windows: Windows | None) -> Outgoing:
     """`POST /audio/labels`."""
-    return _form("/audio/labels", [("audio", clip.data), *_texts({"top_k": top_k})])
+    return _form("/audio/labels", [("audio", clip.data), *_texts({"top_k": top_k}), *_window_fields(windows)])
 
 
 def _plain(contents: Sequence[AnyContent]) -> list[Content] | None:
@@ -80,6 +82,18 @@ def _plain(contents: Sequence[AnyContent]) -> list[Content] | None:
 
 def _texts(chosen: dict[str, Any]) -> list[Field]:
     return [(name, str(value).encode()) for name, value in chosen.items()]
+
+
+def _window_fields(windows: Windows | None) -> list[Field]:
+    chosen = _window_object(windows).get("windows", {})
+    return _texts({f"window_{name}": value for name, value in chosen.items()})
+
+
+def _window_object(windows: Windows | None) -> dict[str, dict[str, float]]:
+    if windows is None:
+        return {}
+    hop = {} if windows.hop is None else {"hop": windows.hop}
+    return {"windows": {"seconds": windows.seconds, **hop}}
 
 
 def _item(content: AnyContent) -> dict[str, Any]:

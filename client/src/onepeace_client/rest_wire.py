@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onepeace_client import rest_requests
-from onepeace_client.answers import Boxes, Info, Labels, Note, Similarities
+from onepeace_client.answers import Boxes, Info, Labels, Note, Similarities, WindowLabels, WindowVectors
 from onepeace_client.contents import AnyContent, Content
 from onepeace_client.errors import InputProblem, OnePeaceError, ProtocolError, error_class
 from onepeace_client.retries import parse_retry_after
-from onepeace_client.wire import ClassifyOptions, EmbeddedPart, EmbedOptions, Outgoing, Reply
+from onepeace_client.wire import ClassifyOptions, EmbeddedPart, EmbedOptions, Outgoing, Reply, Windows
 
 CORNERS = ("x0", "y0", "x1", "y1")
 SHOWN_CHARACTERS = 200  # of a foreign answer
@@ -83,13 +83,16 @@ class RestWire:
             vectors = np.full((len(entries), int(body["dimensions"])), np.nan, dtype=np.float32)
             inputs: list[Note | None] = []
             errors: dict[int, InputProblem] = {}
+            windows: dict[int, WindowVectors] = {}
             for index, entry in enumerate(entries):
                 inputs.append(entry.get("input"))
                 if entry.get("error") is not None:
                     errors[index] = _problem(entry["error"])
                 else:
                     vectors[index] = _vector(entry["embedding"])
-            return EmbeddedPart(str(body["model"]), str(body["fingerprint"]), vectors, tuple(inputs), errors)
+                if entry.get("windows"):
+                    windows[index] = _window_vectors(entry["windows"])
+            return EmbeddedPart(str(body["model"]), str(body["fingerprint"]), vectors, tuple(inputs), errors, windows)
 
     def similarity(
         self, queries: Sequence[AnyContent], candidates: Sequence[AnyContent], probabilities: bool
@@ -129,19 +132,26 @@ class RestWire:
         """`POST /classify`."""
         return rest_requests.classify(item, labels, options)
 
-    def audio_labels(self, clip: Content, top_k: int) -> Outgoing:
+    def audio_labels(self, clip: Content, top_k: int, windows: Windows | None) -> Outgoing:
         """`POST /audio/labels`."""
-        return rest_requests.audio_labels(clip, top_k)
+        return rest_requests.audio_labels(clip, top_k, windows)
 
-    def read_labels(self, reply: Reply) -> Labels:
-        """Labels."""
+    def read_classify(self, reply: Reply) -> Labels:
+        """The caller's labels."""
+        return self.read_audio_labels(reply)
+
+    def read_audio_labels(self, reply: Reply) -> Labels:
+        """The trained head's labels."""
         with _reading(reply) as body:
             return Labels(
                 str(body["model"]),
                 str(body["fingerprint"]),
-                tuple(str(scored["label"]) for scored in body["labels"]),
-                np.asarray([float(scored["probability"]) for scored in body["labels"]]),
+                *_labels(body["labels"]),
                 dict(body["input"]),
+                tuple(
+                    WindowLabels(float(window["start"]), float(window["end"]), *_labels(window["labels"]))
+                    for window in body.get("windows") or ()
+                ),
             )
 
 
@@ -173,6 +183,16 @@ def _vector(value: object) -> NDArray[np.float32]:
     if isinstance(value, str):
         return np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
     return np.asarray(value, dtype=np.float32)
+
+
+def _window_vectors(windows: Sequence[Mapping[str, Any]]) -> WindowVectors:
+    spans_s = np.asarray([(window["start"], window["end"]) for window in windows], dtype=np.float64)
+    return WindowVectors(spans_s, np.stack([_vector(window["embedding"]) for window in windows]))
+
+
+def _labels(scored: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    probabilities = np.asarray([float(entry["probability"]) for entry in scored], dtype=np.float64)
+    return tuple(str(entry["label"]) for entry in scored), probabilities
 
 
 def _corners(boxes: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:

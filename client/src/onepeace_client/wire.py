@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from onepeace_client.answers import Answer, Boxes, Info, Labels, Note, Similarities
+from onepeace_client.answers import Answer, Boxes, Info, Labels, Note, Similarities, WindowVectors
 from onepeace_client.contents import AnyContent, Content
 from onepeace_client.errors import InputProblem, OnePeaceError
 
@@ -35,11 +35,20 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Windows:
+    """Hear all of a long clip: windows of so many `seconds`, one every `hop` seconds (without: one after the other)."""
+
+    seconds: float
+    hop: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EmbedOptions:
     """How to embed."""
 
     on_error: Literal["fail", "report"] = "fail"
     dimensions: int | None = None
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class EmbeddedPart(Answer):
     vectors: NDArray[np.float32]
     inputs: tuple[Note | None, ...]
     errors: Mapping[int, InputProblem]
+    windows: Mapping[int, WindowVectors]
 
 
 class Wire(Protocol):
@@ -110,10 +120,14 @@ class Wire(Protocol):
         """Ask which of the caller's labels fits."""
         ...
 
-    def audio_labels(self, clip: Content, top_k: int) -> Outgoing:
+    def read_classify(self, reply: Reply) -> Labels:
+        """The caller's labels."""
+        ...
+
+    def audio_labels(self, clip: Content, top_k: int, windows: Windows | None) -> Outgoing:
         """Ask for the trained head's labels."""
         ...
 
-    def read_labels(self, reply: Reply) -> Labels:
-        """Labels, for both."""
+    def read_audio_labels(self, reply: Reply) -> Labels:
+        """The trained head's labels."""
         ...
