@@ -13,14 +13,16 @@ from service.errors import InputError, ServiceError
 from service.handlers.results import EmbedResult, GroundResult, LabelsResult, SimilarityResult
 from service.preprocessing import Note
 from service.rpc.generated import onepeace_pb2 as pb
-from service.usecases.embedding import Embedded
+from service.usecases.embeddable import Embedded
 from service.usecases.items import modality
 from service.usecases.probabilities import ScoredLabel
 from service.usecases.quantization import Form, quantize
 from service.usecases.source import Source
+from service.wire.answers import span_body
 from service.wire.encodings import FORMS
 
 FIELDS: dict[Form, str] = {"float": "float32", "int8": "int8", "binary": "binary"}
+NOTE_FIELDS = frozenset(pb.InputNote.DESCRIPTOR.fields_by_name)
 
 
 def embed_message(result: EmbedResult) -> Any:
@@ -41,9 +43,12 @@ def embedding_message(result: EmbedResult, place: int) -> Any:
     item, outcome = result.items[place], result.outcomes[place]
     message = pb.Embedding(index=place, modality="unknown" if isinstance(item, InputError) else modality(item))
     if isinstance(outcome, Embedded):
-        wanted = [result.encoding] if isinstance(result.encoding, str) else result.encoding
-        message.vector.CopyFrom(vector_message(outcome.vector, [FORMS[encoding] for encoding in wanted]))
+        encodings = [result.encoding] if isinstance(result.encoding, str) else result.encoding
+        forms = [FORMS[encoding] for encoding in encodings]
+        message.vector.CopyFrom(vector_message(outcome.vector, forms))
         message.input.CopyFrom(notes_message(outcome.notes))
+        for window in outcome.windows:
+            message.windows.add(**span_body(window.span), vector=vector_message(window.vector, forms))
     else:
         message.error.CopyFrom(error_message(outcome))
     return message
@@ -80,8 +85,9 @@ def classify_message(result: LabelsResult) -> Any:
 
 def audio_labels_message(result: LabelsResult) -> Any:
     """The answer of AudioLabels."""
+    windows = [pb.LabelledWindow(**span_body(window.span), labels=_labels(window.labels)) for window in result.windows]
     return pb.AudioLabelsResponse(
-        **_source(result.source), labels=_labels(result.labels), input=notes_message(result.notes)
+        **_source(result.source), labels=_labels(result.labels), input=notes_message(result.notes), windows=windows
     )
 
 
@@ -93,7 +99,8 @@ def info_message(description: dict[str, Any]) -> Any:
 def notes_message(notes: Sequence[Note]) -> Any:
     """What was done to an item; for a fused one, to each part."""
     if len(notes) == 1:
-        return ParseDict(dict(notes[0]), pb.InputNote(), ignore_unknown_fields=True)
+        fields: dict[str, Any] = {name: value for name, value in notes[0].items() if name in NOTE_FIELDS}
+        return pb.InputNote(**fields)
     return pb.InputNote(parts=[notes_message([note]) for note in notes])
 
 

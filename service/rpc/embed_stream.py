@@ -19,9 +19,8 @@ from service.wire.checking import check, check_items
 from service.wire.schemas import EmbedEnvelope
 
 logger = logging.getLogger(__name__)
-RETRY_S = 0.02
-"""How long an item waits before it asks again for a place in the queue."""
-MAX_ID_BYTES = 128
+RETRY_S, MAX_RETRY_S = 0.02, 0.5
+"""How long an item waits before it asks again for a place in the queue: twice as long each time."""
 
 
 class StreamRoom:
@@ -158,6 +157,7 @@ class EmbedStream:
         """One item's outcome, as of a request with this item alone."""
         value = wanted.inputs[place]
         alone = wanted.model_copy(update={"inputs": [value]})
+        retry_s = RETRY_S
         while True:
             context = self._new_context()
             context.stages.deadline_s = self._call.deadline_s(context.started_s)
@@ -165,7 +165,8 @@ class EmbedStream:
                 async with asyncio.timeout_at(context.stages.deadline_s):
                     return await embed(self._runtime, context, alone)
             except QueueFull:
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, MAX_RETRY_S)
             except TimeoutError:
                 limit_ms = self._runtime.settings.deadline_ms
                 return self._failed(wanted, value, DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms))
