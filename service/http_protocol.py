@@ -16,11 +16,13 @@ from service.wire.problem import MEDIA_TYPE, problem_body
 
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_TIMEOUT_S = 20.0
+STALLED_READER_S = 60.0
+"""For a caller to take any byte of an answer that it has not taken yet."""
 UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Refuses heads over `MAX_HEAD_BYTES` (431) or slower than `HEAD_TIMEOUT_S` (408).
+    """Refuses heads over `MAX_HEAD_BYTES` (431) or slower than `HEAD_TIMEOUT_S` (408); leaves stalled readers.
 
     An offer to upgrade the protocol, as HTTP/2 clients make it, is ignored (RFC 9110, 7.8): the parser would take
     the request's body for the new protocol and lose it.
@@ -36,6 +38,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._refusal: ServiceError | None = None  # to be sent behind the answer that is under way
         self._running: RequestResponseCycle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._unsent_bytes = 0
+        self._reader_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection that sends nothing is closed after a while."""
@@ -45,10 +49,35 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer; uvicorn tells only the newest of pipelined requests that its caller has gone."""
         self._stop_timer()
+        self._forget_reader()
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True
             self._running.message_event.set()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The caller takes its answer more slowly than it is made: look whether it takes it at all."""
+        super().pause_writing()
+        self._unsent_bytes = self.transport.get_write_buffer_size()
+        self._reader_timer = self.loop.call_later(STALLED_READER_S, self._look_at_reader)
+
+    def resume_writing(self) -> None:
+        """The caller has taken most of it."""
+        super().resume_writing()
+        self._forget_reader()
+
+    def _look_at_reader(self) -> None:
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if unsent_bytes >= self._unsent_bytes:
+            self.transport.abort()  # closing would wait for the caller
+            return
+        self._unsent_bytes = unsent_bytes
+        self._reader_timer = self.loop.call_later(STALLED_READER_S, self._look_at_reader)
+
+    def _forget_reader(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
 
     def data_received(self, data: bytes) -> None:
         """Hand a head to the parser once it is whole; everything else at once."""

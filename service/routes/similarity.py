@@ -10,8 +10,11 @@ from service.errors import ModelNotServed
 from service.handlers.similarity import compare_items
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
-from service.wire.answers import SimilarityAnswer, similarity_answer
+from service.wire.answers import SimilarityAnswer
+from service.wire.arrays import NPY
 from service.wire.form import FormRule
+from service.wire.matrices import npy_matrix, similarity_answer
+from service.wire.negotiation import preferred
 from service.wire.schemas import SimilarityRequest
 
 router = APIRouter(route_class=LeanRoute)
@@ -25,10 +28,15 @@ FORM = {
 @router.post(
     "/similarity",
     summary="Cosines between items",
-    **documented(SimilarityRequest, SimilarityAnswer, FORM, ModelNotServed),
+    **documented(SimilarityRequest, SimilarityAnswer, FORM, ModelNotServed, arrays=(NPY,)),
 )
 async def similarity(request: Request) -> Response:
-    """Compare each query with each candidate; items may also be vectors that the caller has already."""
+    """Compare each query with each candidate; items may also be vectors that the caller has already.
+
+    `Accept: application/x-npy` gives one float32 array: the cosines, or the probabilities if they were asked for.
+    """
     runtime, context = runtime_of(request), context_of(request)
     wanted = await runtime.read(request, SimilarityRequest, FORM)
-    return similarity_answer(await compare_items(runtime, context, wanted))
+    result = await compare_items(runtime, context, wanted)
+    wants_npy = preferred(context.headers.get(b"accept"), (NPY,), "application/json") == NPY
+    return npy_matrix(result) if wants_npy else similarity_answer(result)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from service.media.audio_windows import Windows
 from service.media.payload import Payload
@@ -36,9 +38,9 @@ class AudioItem:
 
 @dataclass(frozen=True, slots=True)
 class VectorItem:
-    """A vector that the caller has already, and the fingerprint of the model that made it, if known."""
+    """A vector that the caller has already, [D], and the fingerprint of the model that made it, if known."""
 
-    vector: Sequence[float]
+    vector: NDArray[np.floating]
     fingerprint: str | None
     pointer: str
 

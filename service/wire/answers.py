@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from service.errors import InputError
-from service.handlers.results import EmbedResult, GroundResult, LabelsResult, SimilarityResult
+from service.handlers.results import EmbedResult, GroundResult, LabelsResult
 from service.preprocessing import Note
 from service.usecases.embeddable import Embedded
 from service.usecases.items import modality
@@ -152,14 +152,6 @@ def embed_body(result: EmbedResult) -> dict[str, Any]:
             entry["error"] = input_error_body(outcome)
         data.append(entry)
     return {**source_body(result.source), "dimensions": result.dimensions, "data": data}
-
-
-def similarity_answer(result: SimilarityResult) -> Response:
-    """The answer of `/similarity`."""
-    body: dict[str, Any] = {**source_body(result.source), "similarity": result.similarities.cosines}
-    if result.similarities.probabilities is not None:
-        body["probabilities"] = result.similarities.probabilities
-    return json_response(body)
 
 
 def ground_answer(result: GroundResult) -> Response:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -13,15 +15,19 @@ from pydantic import (
     Field,
     PlainValidator,
     Tag,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
 
-from service.media.payload import Payload
+from service.errors import InvalidBase64
+from service.media.payload import Payload, read_payload
 from service.usecases.items import AudioItem, FusedItem, ImageItem, Item, MediaItem, TextItem, VectorItem
 from service.wire.encodings import Encoding
 
 MAX_NUMBERS = 65_536  # of one vector
+MAX_VECTOR_CHARS = 6 * MAX_NUMBERS  # of its base64: 4 bytes a number, 4 characters for 3 bytes, and line breaks
 TAG_PREFIX = "item:"  # marks the discriminator's steps in error locations, which no caller knows
 
 
@@ -75,15 +81,45 @@ class Audio(Request):
         return AudioItem(self.audio, f"{pointer}/audio")
 
 
+def _read_numbers(value: object, check_list: ValidatorFunctionWrapHandler) -> NDArray[np.floating]:
+    """JSON's numbers, or the little-endian float32 of base64; bytes are that already."""
+    if not isinstance(value, str | bytes):
+        return np.array(check_list(value), dtype=np.float64)
+    if len(value) > MAX_VECTOR_CHARS:
+        raise ValueError(f"a vector has at most {MAX_NUMBERS} numbers")
+    try:
+        data = read_payload(value)
+    except InvalidBase64 as error:
+        raise ValueError(error.detail) from error
+    if not data or len(data) % 4:
+        raise ValueError("base64 of a vector must hold little-endian float32 numbers, 4 bytes each")
+    return np.frombuffer(data, "<f4")
+
+
+Numbers = Annotated[
+    Annotated[list[float], FailFast(), Field(min_length=1, max_length=MAX_NUMBERS)],
+    WrapValidator(_read_numbers),
+    WithJsonSchema(
+        {
+            "description": "numbers, or base64 of little-endian float32",
+            "oneOf": [
+                {"type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": MAX_NUMBERS},
+                {"type": "string", "format": "byte"},
+            ],
+        }
+    ),
+]
+
+
 class Vector(Request):
     """A vector that the caller has already; `/similarity` only."""
 
-    embedding: Annotated[list[float], FailFast()] = Field(min_length=1, max_length=MAX_NUMBERS)
+    embedding: Numbers
     fingerprint: str | None = Field(None, max_length=128, description="of the model that made it")
 
     def item(self, pointer: str) -> VectorItem:
         """The item that stands at `pointer`."""
-        return VectorItem(self.embedding, self.fingerprint, pointer)
+        return VectorItem(np.asarray(self.embedding), self.fingerprint, pointer)
 
 
 def _kind(value: Any) -> str | None:
