@@ -12,6 +12,7 @@ import httpx
 from onepeace_client.errors import DeadlineExceeded, OnePeaceError, ProtocolError, Unreachable
 from onepeace_client.wire import Outgoing, Reply
 
+PLAIN = {"accept-encoding": "identity"}  # vectors hardly shrink, and squeezing them would cost the server time
 POOL = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=30.0)
 
 
@@ -19,7 +20,7 @@ class HttpTransport:
     """Connections of one client, kept open between requests; any number of threads may use them."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        self._client = httpx.Client(base_url=url, headers=dict(headers), limits=POOL)
+        self._client = httpx.Client(base_url=url, headers={**PLAIN, **headers}, limits=POOL)
 
     def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
         """The reply.
@@ -50,7 +51,7 @@ class AsyncHttpTransport:
     """Connections of one client, kept open between requests, in one event loop."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        self._client = httpx.AsyncClient(base_url=url, headers=dict(headers), limits=POOL)
+        self._client = httpx.AsyncClient(base_url=url, headers={**PLAIN, **headers}, limits=POOL)
 
     async def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
         """The reply.

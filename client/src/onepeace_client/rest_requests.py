@@ -13,22 +13,22 @@ from onepeace_client.wire import ClassifyOptions, EmbedOptions, Outgoing, Window
 
 Field = tuple[str, bytes]
 PART_BYTES = 128  # of a multipart field's boundary and header
-JSON_BYTES = 64  # of an item's name and brackets; in JSON a character of text takes up to 6 bytes, a number up to 26
-NUMBER_BYTES = 26
+JSON_BYTES = 64  # of an item's name and brackets; in JSON a character of text takes up to 6 bytes, a weight up to 26
+WEIGHT_BYTES = 26
 
 
 def body_bytes(content: AnyContent, composed: bool) -> int:
     """Upper bound of an item's bytes in a request's body."""
     if isinstance(content, FusedContent):
-        weights = NUMBER_BYTES * len(content.weights)
+        weights = WEIGHT_BYTES * len(content.weights)
         return JSON_BYTES + weights + sum(body_bytes(part, composed=True) for part in content.parts)
     if isinstance(content, VectorContent):
-        return JSON_BYTES + NUMBER_BYTES * len(content.values) + len(content.fingerprint or "")
+        return JSON_BYTES + _base64_bytes(content.values.nbytes) + len(json.dumps(content.fingerprint or ""))
     if not composed:
         return PART_BYTES + len(content.data)
     if content.kind == "text":
         return JSON_BYTES + len(json.dumps(content.data.decode()))
-    return JSON_BYTES + 4 * (len(content.data) // 3 + 1)
+    return JSON_BYTES + _base64_bytes(len(content.data))
 
 
 def embed(contents: Sequence[AnyContent], options: EmbedOptions) -> Outgoing:
@@ -101,10 +101,18 @@ def _item(content: AnyContent) -> dict[str, Any]:
         return {"parts": [_item(part) for part in content.parts], "weights": list(content.weights)}
     if isinstance(content, VectorContent):
         named = {} if content.fingerprint is None else {"fingerprint": content.fingerprint}
-        return {"embedding": content.values.tolist(), **named}
+        return {"embedding": _base64(content.values.astype("<f4").tobytes()), **named}
     if content.kind == "text":
         return {"text": content.data.decode()}
-    return {content.kind: base64.b64encode(content.data).decode("ascii")}
+    return {content.kind: _base64(content.data)}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _base64_bytes(count: int) -> int:
+    return 4 * (count // 3 + 1)
 
 
 def _json(path: str, value: object) -> Outgoing:
