@@ -14,6 +14,8 @@ from onepeace_client.wire import Outgoing, Reply
 OPTIONS = (
     ("grpc.max_send_message_length", -1),  # the server's limits hold, and requests are split by them
     ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5000),  # gRPC's own two minutes would outlast the server's return by far
     ("grpc.enable_retries", 0),  # retries have one budget, and it is the client's
 )
 
