@@ -20,9 +20,9 @@ help:  ## This list
 	$(PIP) install -c requirements.lock -e '.[cpu]'
 	@touch $@
 
-.venv/dev: pyproject.toml requirements.lock
+.venv/dev: pyproject.toml client/pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) install -c requirements.lock -e '.[cpu,export,dev]'
+	$(PIP) install -c requirements.lock -e '.[cpu,export,dev]' -e './client[grpc,images]'
 	@touch $@ .venv/serve
 
 gpu:  ## Put ONNX Runtime for CUDA in the place of the CPU one, which is the same module
