@@ -13,7 +13,7 @@ from service.errors import RequestError
 from service.repository import EMBEDDING_MODELS
 from service.runtime import Runtime
 from service.settings import Settings
-from service.usecases.embedding import Embedded
+from service.usecases.embeddable import Embedded
 from service.usecases.items import MediaItem
 
 BATCHES_AHEAD = 4
