@@ -31,7 +31,7 @@ SILENT_CONNECTION_S = 0.5
 """Time for a connection that was just accepted to send its request before idle connections are closed."""
 
 TRY = """\
-Ready on {base}   (stop with Ctrl-C)
+Ready on {base}{grpc}   (stop with Ctrl-C)
   curl -s {base}/embed -F text='a cow in a field'
   curl -s {base}/embed -F image=@examples/cow.jpg -F audio=@examples/moo.flac
   curl -s {base}/info
@@ -109,7 +109,8 @@ class DrainingServer(uvicorn.Server):
             return
         base = "http://{}:{}".format(*self.servers[0].sockets[0].getsockname()[:2]) if self.servers else ""
         if self._runtime.ready():  # else the engine says what it waits for
-            sys.stderr.write(TRY.format(base=base))
+            grpc = f", gRPC on port {self.rpc.port}" if self.rpc is not None else ""
+            sys.stderr.write(TRY.format(base=base, grpc=grpc))
 
 
 def serve(settings: Settings) -> int:

@@ -70,7 +70,9 @@ def similarity_message(result: SimilarityResult) -> Any:
 def ground_message(result: GroundResult) -> Any:
     """The answer of Ground."""
     boxes = [
-        pb.PhraseBox(phrase=found.phrase, box=_box(found.box), box_normalized=_box(found.box_normalized))
+        pb.PhraseBox(
+            phrase=found.phrase, box=_box(found.box), box_normalized=_box(found.box_normalized), score=found.score
+        )
         for found in result.boxes
     ]
     return pb.GroundResponse(**_source(result.source), image=notes_message([result.image]), boxes=boxes)

@@ -102,6 +102,13 @@ def test_ground_gives_what_rest_gives(stub: Any, client: httpx.Client, pb: Any) 
         for corner in ("x0", "y0", "x1", "y1"):
             assert getattr(box.box_normalized, corner) == pytest.approx(same["box_normalized"][corner], abs=1e-6)
             assert round(getattr(box.box, corner), 2) == pytest.approx(same["box"][corner], abs=0.011)
+        assert not box.HasField("score")
+
+
+def test_scores_of_boxes_are_those_of_rest(stub: Any, client: httpx.Client, pb: Any) -> None:
+    given = stub.Ground(pb.GroundRequest(image=IMAGE, phrases=["the bee"], scores=True))
+    expected = ask(client, "/ground", {"image": encoded(IMAGE), "phrases": ["the bee"], "scores": True})
+    assert given.boxes[0].score == pytest.approx(expected["boxes"][0]["score"], abs=1e-6)
 
 
 @pytest.mark.parametrize("item", ["text", "image", "audio"])

@@ -122,6 +122,10 @@ CASES: dict[str, Case] = media_cases() | {
     "an hour of silence": embed(
         lambda pb: pb.EmbedRequest(inputs=[pb.Item(audio=HOUR)]), inputs=[{"audio": encoded(HOUR)}]
     ),
+    "a picture by URL, which is off": embed(
+        lambda pb: pb.EmbedRequest(inputs=[pb.Item(image_url="https://example.org/cow.jpg")]),
+        inputs=[{"image": "https://example.org/cow.jpg"}],
+    ),
     "a short vector": similarity([1.0, 2.0]),
     "a vector of zeros": similarity([0.0] * 128),
     "another model's vector": similarity([1.0] * 128, "0" * 64),

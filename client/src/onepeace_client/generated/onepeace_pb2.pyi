@@ -300,14 +300,14 @@ class ClassifyRequest(_message.Message):
     def __init__(self, input: _Optional[_Union[Item, _Mapping]] = ..., labels: _Optional[_Iterable[str]] = ..., templates: _Optional[_Iterable[str]] = ..., multi_label: bool = ..., threshold: _Optional[float] = ...) -> None: ...
 
 class Label(_message.Message):
-    __slots__ = ("label", "probability", "score")
+    __slots__ = ("label", "probability", "cosine")
     LABEL_FIELD_NUMBER: _ClassVar[int]
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
-    SCORE_FIELD_NUMBER: _ClassVar[int]
+    COSINE_FIELD_NUMBER: _ClassVar[int]
     label: str
     probability: float
-    score: float
-    def __init__(self, label: _Optional[str] = ..., probability: _Optional[float] = ..., score: _Optional[float] = ...) -> None: ...
+    cosine: float
+    def __init__(self, label: _Optional[str] = ..., probability: _Optional[float] = ..., cosine: _Optional[float] = ...) -> None: ...
 
 class ClassifyResponse(_message.Message):
     __slots__ = ("model", "fingerprint", "labels", "input", "none_of_these")
@@ -320,8 +320,8 @@ class ClassifyResponse(_message.Message):
     fingerprint: str
     labels: _containers.RepeatedCompositeFieldContainer[Label]
     input: InputNote
-    none_of_these: bool
-    def __init__(self, model: _Optional[str] = ..., fingerprint: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ..., input: _Optional[_Union[InputNote, _Mapping]] = ..., none_of_these: bool = ...) -> None: ...
+    none_of_these: float
+    def __init__(self, model: _Optional[str] = ..., fingerprint: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[Label, _Mapping]]] = ..., input: _Optional[_Union[InputNote, _Mapping]] = ..., none_of_these: _Optional[float] = ...) -> None: ...
 
 class AudioLabelsRequest(_message.Message):
     __slots__ = ("audio", "audio_url", "top_k", "windows")
