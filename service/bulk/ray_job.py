@@ -46,6 +46,8 @@ ENTRY = pa.schema(
     ]
 )
 
+MAX_BLOCKS = 2000
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -71,10 +73,12 @@ class Worker:
             raise EngineGone(f"a worker has another model or other limits: {identity}")
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Embed a batch of `ENTRY` and write its part; gives each row's number, and whether it has an error."""
+        """Embed one `list` of `ENTRY` and write its part; gives each row's number, and whether it has an error."""
         rows: list[Row] = []
-        entries = iter([_entry(fields) for fields in batch.to_pylist()])
-        self._loop.run_until_complete(Job(self._embedder, self._plan.identity, rows.append).run(entries))
+        (path,) = batch.column("list").to_pylist()
+        with pq.ParquetFile(path) as file:
+            entries = [_entry(fields) for fields in file.read().to_pylist()]
+        self._loop.run_until_complete(Job(self._embedder, self._plan.identity, rows.append).run(iter(entries)))
         table = to_table(rows, self._plan.schema)
         write_part(table, self._plan.folder, f"{self._plan.run}/{uuid4().hex}.tmp")
         return pa.table({"row": table.column("row"), "failed": table.column("error_code").is_valid()})
@@ -103,7 +107,7 @@ def run_on_ray(args: argparse.Namespace, settings: Settings, source: Source) -> 
         if lists:
             _connect(args.ray)
             with progress:
-                _embed(lists, plan, rows_per_part, store, progress)
+                _embed(lists, plan, store, progress)
         store.finish()
     finally:
         if begun_here and ray.is_initialized():
@@ -151,7 +155,7 @@ def _write_lists(entries: Iterator[Entry], folder: Path, rows: int) -> list[str]
     return paths
 
 
-def _embed(lists: list[str], plan: Plan, rows_per_part: int, store: Store, progress: Progress) -> None:
+def _embed(lists: list[str], plan: Plan, store: Store, progress: Progress) -> None:
     import ray
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -159,14 +163,15 @@ def _embed(lists: list[str], plan: Plan, rows_per_part: int, store: Store, progr
     resources = ray.cluster_resources()
     gpus = 0 if plan.server else int(resources.get("GPU", 0))
     workers = max(1, min(len(lists), gpus or len(ray.nodes())))
-    entries = ray.data.read_parquet(lists, override_num_blocks=len(lists))
-    answers = entries.map_batches(
+    # Names alone: `read_parquet` looks at many files in threads that trip over each other's imports (Ray 2.60).
+    names = ray.data.from_items([{"list": path} for path in lists], override_num_blocks=min(len(lists), MAX_BLOCKS))
+    answers = names.map_batches(
         Worker,
         fn_constructor_args=(plan,),
-        batch_size=rows_per_part,
+        batch_size=1,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
-        num_cpus=1,  # of the engine's threads Ray knows nothing; the rest is for tasks that read lists
+        num_cpus=1,  # Ray knows nothing of the engine's threads
         num_gpus=1 if gpus else None,
     )
     try:
