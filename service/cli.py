@@ -1,4 +1,4 @@
-"""The `onepeace` command: serve, info, embed, eval; train, export and verify where PyTorch is installed."""
+"""The `onepeace` command: serve, info, embed, embed-files, eval; with PyTorch also train, export and verify."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from export import cli as export_cli
+    from service.bulk import cli as bulk_cli
     from training import cli as training_cli
     from training.evaluation import cli as evaluation_cli
 
@@ -63,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("inputs", nargs="+", metavar="FILE_OR_TEXT", help="a file's path, or else a text")
     add_settings(embed)
     embed.set_defaults(command=_embed)
+    bulk = commands.add_parser("embed-files", help="embed a folder, a table or archives into Parquet")
+    bulk_cli.add_bulk_arguments(bulk)
+    add_settings(bulk)
+    bulk.set_defaults(command=lambda options: bulk_cli.run_bulk(options, _settings(options)))
     train = commands.add_parser("train", help="train or fine-tune a model (needs PyTorch)")
     training_cli.add_train_arguments(train)
     train.set_defaults(command=training_cli.run_train)
