@@ -19,7 +19,7 @@ from service.rpc.server import channel_arguments
 from service.settings import load_settings
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
-from tests.service.media_files import clip, encoded, picture
+from tests.service.media_files import clip, encode_clip, encoded, picture
 from tests.service.rpc.conftest import Generated
 from tests.service.rpc.local import local_service
 from tests.service.rpc.status import refused
@@ -103,13 +103,17 @@ async def test_sigterm_under_load_loses_no_call(generated: Generated, pb: Any) -
 
 
 async def test_a_call_that_runs_when_the_drain_ends_is_answered(generated: Generated, pb: Any) -> None:
-    many = pb.EmbedRequest(inputs=[pb.Item(audio=clip(i, 15.0)) for i in range(60)])
+    silence = encode_clip(np.zeros(15 * 16_000, dtype=np.int16), form="FLAC")
+    many = pb.EmbedRequest(inputs=[pb.Item(audio=silence)] * 120)
     with live_server(REPOSITORY, drain_s=0.0, grace_s=30.0) as server:
-        async with grpc.aio.insecure_channel(server.grpc_address) as channel:
+        async with grpc.aio.insecure_channel(server.grpc_address) as channel, httpx.AsyncClient() as client:
             call = asyncio.create_task(asyncio.wait_for(generated.stub(channel).Embed(many), 60))
-            await asyncio.sleep(0.2)
+            # The metrics request itself is in flight, too.
+            while "onepeace_requests_in_flight 2.0" not in (await client.get(server.url + "/metrics")).text:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(0.05)
             server.terminate()
-            assert len((await call).data) == 60
+            assert len((await call).data) == 120
         assert await asyncio.to_thread(server.process.wait, 10) == 0
 
 
