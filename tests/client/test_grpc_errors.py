@@ -168,7 +168,7 @@ def test_the_deadline_goes_to_the_server_and_holds() -> None:
         assert 0.25 < time.monotonic() - started < 0.6
         assert caught.value.status is None
         assert len(server.calls) == 1
-        assert 0.0 < server.calls[0]["left_s"] <= 0.3
+        assert 0.0 < server.calls[0]["left_s"] <= 0.301  # clocks round
 
 
 def test_no_server_is_unreachable() -> None:
