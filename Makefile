@@ -7,9 +7,10 @@ PORT ?= 8000
 PROCESSES ?= 2
 HASH = $(BIN)/uv pip compile --generate-hashes --python-version 3.11 --python-platform linux --no-annotate --quiet \
 	--custom-compile-command 'make hashes'
+PROTO = onepeace/v1/onepeace.proto
 TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: serve gpu triton test lint types unit train eval bench lock hashes clean help
+.PHONY: serve gpu triton test lint types unit train eval bench proto lock hashes clean help
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -19,9 +20,9 @@ help:  ## This list
 	$(PIP) install -c requirements.lock -e '.[cpu]'
 	@touch $@
 
-.venv/dev: pyproject.toml requirements.lock
+.venv/dev: pyproject.toml client/pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) install -c requirements.lock -e '.[cpu,export,dev]'
+	$(PIP) install -c requirements.lock -e '.[cpu,export,dev]' -e './client[grpc,images]'
 	@touch $@ .venv/serve
 
 gpu:  ## Put ONNX Runtime for CUDA in the place of the CPU one, which is the same module
@@ -81,6 +82,13 @@ hashes: .venv/dev  ## Write docker/*.lock: what the images install, at the versi
 	$(HASH) pyproject.toml --extra cpu --extra export -c requirements.lock -o docker/export.lock
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(HASH) - -o docker/build.lock
+
+proto: .venv/dev  ## Write the code of proto/ for the service and, where it is there, the client library
+	@mkdir -p build/proto
+	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=build/proto --pyi_out=build/proto $(PROTO)
+	cp build/proto/$(basename $(PROTO))_pb2.py* service/rpc/generated/
+	if [ -d client/src/onepeace_client ]; then mkdir -p client/src/onepeace_client/generated \
+		&& cp build/proto/$(basename $(PROTO))_pb2.py* client/src/onepeace_client/generated/; fi
 
 lock: .venv/dev  ## Write the installed versions to requirements.lock; versions of `gpu` stay
 	@grep '^onnxruntime-gpu' requirements.lock > .venv/gpu.lock

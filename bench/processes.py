@@ -30,7 +30,7 @@ def pinned(command: list[str], core: int) -> subprocess.Popen[str]:
 def server(repository: Path, core: int, *flags: str) -> Iterator[int]:
     """The real server on one core; gives its port once it is ready."""
     (port,) = free_ports(1)
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--drain-s", "0"]
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--grpc-port", "0", "--drain-s", "0"]
     process = pinned([*command, "--model-repository", str(repository), "--log-level", "error", *flags], core)
     with _serving(process, f"http://127.0.0.1:{port}/health/ready"):
         yield port

@@ -1,4 +1,4 @@
-# The gateway: the REST service with ONNX Runtime for the CPU in the process, or as a client of Triton. No PyTorch.
+# The gateway: REST and gRPC with ONNX Runtime for the CPU in the process, or as a client of Triton. No PyTorch.
 #
 #   docker build -f docker/gateway.Dockerfile -t onepeace-gateway:0.1.0 .
 #
@@ -36,11 +36,12 @@ ENV PATH=/opt/onepeace/bin:/usr/local/bin:/usr/bin:/bin \
     OPENBLAS_NUM_THREADS=1 \
     ONEPEACE_HOST=0.0.0.0 \
     ONEPEACE_PORT=8000 \
+    ONEPEACE_GRPC_PORT=50051 \
     ONEPEACE_MODEL_REPOSITORY=/models
 # A number, so that Kubernetes' runAsNonRoot can tell that it isn't root. It owns no file.
 USER 10001:10001
 WORKDIR /models
-EXPOSE 8000
+EXPOSE 8000 50051
 ENTRYPOINT ["onepeace"]
 CMD ["serve"]
 

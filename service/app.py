@@ -11,15 +11,20 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from service import __version__
+from service.errors import ServiceError
 from service.middleware import RequestMiddleware
-from service.routes import audio_labels, classify, embed, ground, operations, questions, similarity
+from service.routes import audio_labels, classify, embed, ground, openai, operations, questions, similarity
 from service.routes.lean import SCHEMA_REF, lean_endpoints
 from service.runtime import Runtime
 from service.wire import answers, schemas
-from service.wire.problem import handle_exception, handle_http_exception
+from service.wire.openai.errors import ErrorAnswer
+from service.wire.openai.requests import EmbeddingsRequest
+from service.wire.problem import handle_exception, handle_http_exception, handle_service_error
 
 DESCRIPTION = "One embedding space for images, sound and text; grounding boxes and audio labels."
-ROUTERS = tuple(module.router for module in (embed, similarity, ground, classify, audio_labels, questions, operations))
+ROUTERS = tuple(
+    module.router for module in (embed, similarity, ground, classify, audio_labels, questions, openai, operations)
+)
 DOCUMENTED: tuple[type[BaseModel], ...] = (
     schemas.EmbedRequest,
     schemas.SimilarityRequest,
@@ -29,6 +34,8 @@ DOCUMENTED: tuple[type[BaseModel], ...] = (
     schemas.VqaRequest,
     schemas.AudioQaRequest,
     schemas.ImagePairRequest,
+    EmbeddingsRequest,
+    ErrorAnswer,
     answers.Problem,
 )
 
@@ -42,6 +49,7 @@ def build_app(runtime: Runtime) -> RequestMiddleware:
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(HTTPException, handle_http_exception)
+    app.add_exception_handler(ServiceError, handle_service_error)
     app.add_exception_handler(Exception, handle_exception)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return RequestMiddleware(app, lean_endpoints(ROUTERS), runtime)

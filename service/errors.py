@@ -11,6 +11,7 @@
     │   ├── UnknownPath         404  no such endpoint
     │   ├── WrongMethod         405  the endpoint has another method
     │   ├── ModelNotServed      404  the model repository lacks the model
+    │   ├── ModelNotFound       404  OpenAI's format asks for a model of another name
     │   └── InvalidRequest      422  carries one InputError for each wrong input, all of them
     ├── InputError              422  one input is wrong; `pointer` says which
     │   ├── InvalidField             the JSON's shape
@@ -115,6 +116,12 @@ class ModelNotServed(RequestError):
     """The model repository lacks the model that the endpoint needs."""
 
     status, code, title = 404, "model_not_served", "Model not served"
+
+
+class ModelNotFound(RequestError):
+    """No model of the name that the caller asks for."""
+
+    status, code, title = 404, "model_not_found", "Model not found"
 
 
 class InputError(ServiceError):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import re
 
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from service.context import RequestContext
+from service.correlation import request_id, valid_traceparent
 from service.errors import NotReady, ServiceError
+from service.ledger import CLIENT_CLOSED_REQUEST, Ledger
 from service.lifecycle import Lifecycle
 from service.routes.lean import LeanEndpoint
 from service.runtime import Runtime
@@ -21,9 +21,6 @@ from service.wire.compression import compress
 from service.wire.problem import problem_response
 
 logger = logging.getLogger(__name__)
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
-TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-CLIENT_CLOSED_REQUEST = 499
 
 
 class RequestMiddleware:
@@ -36,7 +33,7 @@ class RequestMiddleware:
     def __init__(self, app: FastAPI, endpoints: dict[tuple[str, str], LeanEndpoint], runtime: Runtime) -> None:
         self.app = app
         self._endpoints, self._runtime = endpoints, runtime
-        self._metrics, self._admission = runtime.metrics, runtime.admission
+        self._ledger = Ledger(runtime.metrics, runtime.admission)
         self._watchdogs: set[Watchdog] = set()
 
     def end_unread(self) -> None:
@@ -51,18 +48,19 @@ class RequestMiddleware:
             return
         headers = dict(scope["headers"])
         started_s = asyncio.get_running_loop().time()
-        context = RequestContext(_request_id(headers.get(b"x-request-id")), headers, started_s)
+        context = RequestContext(request_id(headers.get(b"x-request-id")), headers, started_s)
         scope["onepeace.context"] = context
         outgoing = [(b"x-request-id", context.request_id.encode())]
-        traceparent = headers.get(b"traceparent")
-        if traceparent is not None and TRACEPARENT.fullmatch(traceparent):
+        traceparent = valid_traceparent(headers.get(b"traceparent"))
+        if traceparent is not None:
             outgoing.append((b"traceparent", traceparent))
         exchange = _Exchange(context, receive, send, outgoing, self._runtime.lifecycle)
-        self._metrics.in_flight.inc()
+        self._ledger.open()
         try:
             await self._serve(scope, exchange)
         finally:
-            self._end(scope, context, exchange.status or CLIENT_CLOSED_REQUEST)
+            endpoint, error = scope.get("onepeace.endpoint", "other"), scope.get("onepeace.error")
+            self._ledger.close(context, endpoint, exchange.status or CLIENT_CLOSED_REQUEST, error)
 
     async def _serve(self, scope: Scope, exchange: _Exchange) -> None:
         task = asyncio.current_task()
@@ -105,25 +103,6 @@ class RequestMiddleware:
         await compress(response, wanted, self._runtime.settings.compress_min_bytes)
         await response(request.scope, exchange.receive, exchange.send)
 
-    def _end(self, scope: Scope, context: RequestContext, status: int) -> None:
-        self._metrics.in_flight.dec()
-        self._admission.release(context)
-        endpoint = scope.get("onepeace.endpoint", "other")
-        duration_s = asyncio.get_running_loop().time() - context.started_s
-        self._metrics.request_ended(endpoint, status, duration_s, context.stages)
-        error = scope.get("onepeace.error")
-        if isinstance(error, ServiceError):
-            self._metrics.errors.labels(error.code).inc()
-        if status >= 500 or logger.isEnabledFor(logging.DEBUG):
-            logger.log(
-                logging.WARNING if status >= 500 else logging.DEBUG,
-                "%s %s %d %.1f ms",
-                context.request_id,
-                endpoint,
-                status,
-                duration_s * 1000,
-            )
-
 
 class _Exchange:
     """One request's receive and send, with what the middleware adds to them."""
@@ -155,7 +134,3 @@ class _Exchange:
                 self._headers.append((b"connection", b"close"))
             message["headers"] = [*message["headers"], *self._headers]
         await self._send(message)
-
-
-def _request_id(given: bytes | None) -> str:
-    return given.decode() if given is not None and REQUEST_ID.fullmatch(given) else os.urandom(16).hex()

@@ -15,7 +15,7 @@ from service.context import Stages
 from service.engine.protocol import Engine
 from service.errors import EngineFailure, InputError
 from service.fetching.media_urls import MediaUrls
-from service.media.text import EncodedText
+from service.media.text import EncodedText, TextSource
 from service.preprocessing import Prepared, Preprocessor
 from service.repository import ModelFolder
 from service.settings import Settings
@@ -24,7 +24,7 @@ T = TypeVar("T")
 Job = Callable[[], T]
 
 TEXT_JOB_CHARS = 32 * 1024
-"""Characters tokenised in one job: at most some 30 ms, after which another request's job has its turn."""
+"""Characters (or ids) tokenised in one job: at most some 30 ms, after which another request's job has its turn."""
 INLINE_TEXT_CHARS = 512
 """Texts up to this many characters together are tokenised on the event loop: some 50 µs at most, while a change
 of threads costs as much and gains nothing."""
@@ -63,10 +63,12 @@ class Pipeline:
             for future in futures:  # after a cancellation the rest need not start
                 future.cancel()
 
-    async def prepare_texts(self, model: str, texts: Sequence[str], stages: Stages) -> list[EncodedText | InputError]:
-        """Tokenise texts for a model: a few short ones at once, because that is cheaper than a change of threads."""
+    async def prepare_texts(
+        self, model: str, texts: Sequence[TextSource], stages: Stages
+    ) -> list[EncodedText | InputError]:
+        """Tokenise texts, or check their ids: a few short ones at once, cheaper than a change of threads."""
 
-        def tokenize(some: Sequence[str]) -> list[EncodedText | InputError]:
+        def tokenize(some: Sequence[TextSource]) -> list[EncodedText | InputError]:
             return [_attempt(partial(self.preprocessor.text, model, text)) for text in some]
 
         if sum(map(len, texts)) <= INLINE_TEXT_CHARS:
@@ -111,7 +113,7 @@ class Pipeline:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+def _portions(texts: Sequence[TextSource]) -> Iterator[Sequence[TextSource]]:
     """Cut a list of texts where enough characters are together for one job."""
     start = size = 0
     for end, text in enumerate(texts, 1):

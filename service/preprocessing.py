@@ -13,7 +13,7 @@ from service.media.audio import AudioSpec, DecodedAudio, decode_audio
 from service.media.audio_windows import Clip, Windows, decode_clip
 from service.media.image import DecodedImage, Pixels, Region, decode_image, decode_regions
 from service.media.payload import Payload, read_payload
-from service.media.text import EncodedText, TextTokenizer
+from service.media.text import EncodedText, TextSource, TextTokenizer
 from service.repository import CONTRACTS, TOKENS, ModelFolder
 from service.settings import Settings
 
@@ -61,13 +61,14 @@ class Preprocessor:
         samples = int((card.max_audio_s or 0) * (card.sample_rate_hz or 0))
         return 3 * (card.image_size or 0) ** 2 + 4 * samples
 
-    def text(self, model: str, text: str) -> EncodedText:
+    def text(self, model: str, text: TextSource) -> EncodedText:
         """Token ids for `model`.
 
         Raises:
-            InvalidText: see `TextTokenizer.encode`.
+            InvalidText, InvalidField: see `TextTokenizer.encode` and `TextTokenizer.take`.
         """
-        return self._tokenizers[model].encode(text)
+        tokenizer = self._tokenizers[model]
+        return tokenizer.encode(text) if isinstance(text, str) else tokenizer.take(text)
 
     def image(self, model: str, payload: Payload) -> DecodedImage:
         """Pixels at the size that `model` takes.

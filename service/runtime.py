@@ -93,6 +93,15 @@ class Runtime:
         self.require_start()
         return await self._bodies.read(request, context_of(request), schema, form)
 
+    async def read_json(self, request: Request) -> object:
+        """The values of a JSON body, unchecked; see `BodyReader.read_json`.
+
+        Raises:
+            NotReady: the models are not loaded.
+        """
+        self.require_start()
+        return await self._bodies.read_json(request, context_of(request))
+
     def require_start(self) -> None:
         """Make sure that calls can be answered at all.
 

@@ -1,4 +1,4 @@
-"""Uvicorn around the application: loads models while it already answers health checks, and drains on SIGTERM."""
+"""Uvicorn and gRPC on one loop: models are loaded while health checks are answered already; SIGTERM drains."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from service.errors import ServiceError
 from service.http_protocol import BoundedHttpProtocol
 from service.middleware import RequestMiddleware
 from service.repository import RepositoryError
+from service.rpc.server import RpcServer
 from service.runtime import Runtime
 from service.settings import ENV_PREFIX, Settings, SettingsError
 
@@ -30,7 +31,7 @@ SILENT_CONNECTION_S = 0.5
 """Time for a connection that was just accepted to send its request before idle connections are closed."""
 
 TRY = """\
-Ready on {base}   (stop with Ctrl-C)
+Ready on {base}{grpc}   (stop with Ctrl-C)
   curl -s {base}/embed -F text='a cow in a field'
   curl -s {base}/embed -F image=@examples/cow.jpg -F audio=@examples/moo.flac
   curl -s {base}/info
@@ -49,6 +50,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._app, self._runtime = app, runtime
         self._listeners: list[socket.socket] = []
+        self.rpc: RpcServer | None = None
         self.loading: asyncio.Task[None] | None = None
         self.failure: Exception | None = None
 
@@ -57,6 +59,8 @@ class DrainingServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         if self.should_exit:
             self.force_exit = True
+            if self.rpc is not None:
+                loop.call_soon(self.rpc.stop_at_once)
         elif sig == signal.SIGTERM and not self._runtime.lifecycle.draining:
             loop.call_later(self._runtime.settings.drain_s, self._refuse_newcomers)
         else:
@@ -65,6 +69,7 @@ class DrainingServer(uvicorn.Server):
 
     def _refuse_newcomers(self) -> None:
         """Shrink the backlog first: connections that wait in it when a listener closes are reset by the kernel."""
+        self._stop_rpc()
         for listener in self._listeners:
             listener.listen(0)
         asyncio.get_running_loop().call_later(ACCEPT_REST_S, self._stop_listening)
@@ -74,7 +79,12 @@ class DrainingServer(uvicorn.Server):
             server.close()
         asyncio.get_running_loop().call_later(SILENT_CONNECTION_S, self._stop)
 
+    def _stop_rpc(self) -> None:
+        if self.rpc is not None:
+            self.rpc.stop()
+
     def _stop(self) -> None:
+        asyncio.get_running_loop().call_soon(self._stop_rpc)
         self._app.end_unread()
         self.should_exit = True
 
@@ -99,7 +109,8 @@ class DrainingServer(uvicorn.Server):
             return
         base = "http://{}:{}".format(*self.servers[0].sockets[0].getsockname()[:2]) if self.servers else ""
         if self._runtime.ready():  # else the engine says what it waits for
-            sys.stderr.write(TRY.format(base=base))
+            grpc = f", gRPC on port {self.rpc.port}" if self.rpc is not None else ""
+            sys.stderr.write(TRY.format(base=base, grpc=grpc))
 
 
 def serve(settings: Settings) -> int:
@@ -154,10 +165,15 @@ def listen(host: str, port: int) -> socket.socket:
 
 async def _serve(server: DrainingServer, runtime: Runtime) -> None:
     listener = listen(runtime.settings.host, runtime.settings.port)
+    if runtime.settings.grpc_port:
+        server.rpc = RpcServer(runtime)
+        await server.rpc.start()
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await serving
     finally:
+        if server.rpc is not None:
+            await server.rpc.stop()
         if server.loading is not None:
             server.loading.cancel()
             await asyncio.gather(server.loading, return_exceptions=True)

@@ -34,6 +34,14 @@ class Settings(BaseSettings):
     model_name: str = Field("one-peace", min_length=1, description="name of the model in answers")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    grpc_port: int = Field(50051, ge=0, le=65535, description="port of gRPC on the same address; 0 turns it off")
+    grpc_max_connection_age_s: float = Field(
+        0.0, ge=0, description="seconds after which a gRPC connection is renewed, for balancing; 0: never"
+    )
+    grpc_max_connection_age_grace_s: float = Field(
+        0.0, ge=0, description="seconds that calls of such a connection have left, streams too; 0: until they end"
+    )
+    grpc_stream_window: int = Field(64, ge=1, le=4096, description="items of one gRPC stream under way at once")
     engine: Literal["onnx", "triton"] = Field(
         "onnx", description="what runs the models: onnx (ONNX Runtime in the process) or triton (servers at triton_url)"
     )

@@ -1,4 +1,4 @@
-"""The README's own commands, run against the real server: an example that is wrong fails here."""
+"""The commands of the README and of docs/api.md, run against the real server: an example that is wrong fails here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from tests.service.live_server import LiveServer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^\$ (curl (?:.*\\\n)*.*)\n((?:[^`$].*\n)+)", README, re.MULTILINE)
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+EXAMPLE = re.compile(r"^\$ (curl (?:.*\\\n)*.*)\n((?:[^`$].*\n)+)", re.MULTILINE)
+EXAMPLES, API_EXAMPLES = EXAMPLE.findall(README), EXAMPLE.findall(API)
 CUT = "…"
 
 
@@ -46,7 +48,15 @@ def test_every_endpoint_has_an_example() -> None:
         assert f"localhost:8000{path}" in commands
 
 
-@pytest.mark.parametrize(("command", "answer"), EXAMPLES, ids=[command.split()[2] for command, _ in EXAMPLES])
+def test_every_example_of_the_page_on_the_api_is_tried() -> None:
+    assert len(API_EXAMPLES) == API.count("\n$ ") == len(re.findall(r"^curl |^\$ curl ", API, re.MULTILINE)) > 0
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    EXAMPLES + API_EXAMPLES,
+    ids=[command.split()[2] for command, _ in EXAMPLES + API_EXAMPLES],
+)
 def test_the_examples_answer_what_they_show(default_server: LiveServer, command: str, answer: str) -> None:
     words = shlex.split(command.replace("\\\n", " ").replace("localhost:8000", f"127.0.0.1:{default_server.port}"))
     result = subprocess.run(words, cwd=ROOT, capture_output=True, check=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import onepeace_client
-
 from service.bulk.embedder import Identity
 from service.bulk.entry import Failure
 from service.bulk.errors import EngineGone
@@ -14,7 +13,7 @@ from service.bulk.limits import InputLimits, Window
 from service.bulk.row import Answer
 from service.errors import EngineUnavailable
 from service.media.payload import read_payload
-from service.usecases.items import ImageItem, MediaItem, TextItem
+from service.usecases.items import ImageItem, MediaItem, TextItem, TokensItem
 
 CALLS = 4
 BATCH_ITEMS = 32
@@ -88,4 +87,6 @@ class RemoteEmbedder:
 def _as_sent(item: MediaItem) -> Any:
     if isinstance(item, TextItem):
         return item.text
+    if isinstance(item, TokensItem):
+        raise TypeError("files hold no token ids")
     return (onepeace_client.Image if isinstance(item, ImageItem) else onepeace_client.Audio)(read_payload(item.payload))

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from service.errors import InvalidText
-from service.repository import RepositoryError
+from service.errors import InvalidField, InvalidText
+from service.repository import PAD_TOKEN, RepositoryError
 
+TextSource = str | list[int]
+"""A text, or its ids in the model's own vocabulary."""
 _COUNTED_AT_ONCE = 1 << 16  # characters
 
 
@@ -43,6 +45,10 @@ class TextTokenizer:
         self._max_bytes = max_bytes
         truncation = self._tokenizer.truncation
         self._max_tokens: int | None = truncation["max_length"] if truncation else None
+        self._end = self._tokenizer.encode("").ids[-1]
+        ids = np.fromiter(self._tokenizer.get_vocab(with_added_tokens=True).values(), dtype=np.int64)
+        self._is_known = np.bincount(ids) > 0  # [largest id + 1]
+        self._is_known[PAD_TOKEN] = False  # the model would not see it
 
     def encode(self, text: str) -> EncodedText:
         """Token ids of `text`, which may be empty; what is beyond the model's limit is cut off.
@@ -55,6 +61,31 @@ class TextTokenizer:
         tokens = np.array(encoding.ids, dtype=np.int64)
         # Only a text at the limit can have been cut; `overflowing` copies all that was.
         return EncodedText(tokens, len(tokens) == self._max_tokens and bool(encoding.overflowing))
+
+    def take(self, ids: list[int]) -> EncodedText:
+        """Ids that a caller made with this very tokenizer; the end token is appended unless it stands there already.
+
+        Args:
+            ids: at least one, 0 to 2³¹ − 1. What is beyond the model's limit is cut off, as of a text.
+
+        Raises:
+            InvalidText: more ids than a text may have bytes.
+            InvalidField: an id that no text can have.
+        """
+        if len(ids) > self._max_bytes:
+            detail = f"the text has {len(ids)} token ids, the limit is {self._max_bytes}"
+            raise InvalidText(detail, limit=self._max_bytes, actual=len(ids))
+        given = np.array(ids, dtype=np.int64)
+        largest = len(self._is_known) - 1
+        is_wrong = (given > largest) | ~self._is_known[np.minimum(given, largest)]
+        if is_wrong.any():
+            place = int(is_wrong.argmax())
+            detail = f"token id {ids[place]} at {place} is not one of the model's tokenizer (0 to {largest})"
+            raise InvalidField(detail, limit=largest, actual=ids[place])
+        if ids[-1] == self._end:
+            given = given[:-1]
+        kept = len(given) if self._max_tokens is None else self._max_tokens - 1
+        return EncodedText(np.append(given[:kept], self._end), len(given) > kept)
 
     def _check(self, text: str) -> None:
         """Refuse what is too long before all of it is copied: a character has 1 to 4 bytes."""

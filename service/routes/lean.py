@@ -42,8 +42,9 @@ class LeanRoute(APIRoute):
 
 
 def lean_endpoints(routers: Iterable[APIRouter]) -> dict[tuple[str, str], LeanEndpoint]:
-    """The endpoint of each method and path, to be called without FastAPI in between."""
+    """The endpoint of each method and path, to be called without FastAPI in between. It keeps paths with parameters."""
     routes = [route for router in routers for route in router.routes if isinstance(route, LeanRoute)]
+    routes = [route for route in routes if not route.param_convertors]
     endpoints = {(method, route.path): route.endpoint for route in routes for method in route.methods or ()}
     return endpoints | {("HEAD", path): endpoint for (method, path), endpoint in endpoints.items() if method == "GET"}
 

@@ -32,6 +32,7 @@ from service.usecases.items import (
     Item,
     MediaItem,
     TextItem,
+    TokensItem,
     VectorItem,
     leaves,
     modality,
@@ -119,7 +120,7 @@ class Embedder:
 
     async def _prepare(self, items: Sequence[Item | InputError], stages: Stages, admit: Admit) -> list[_Parts]:
         parts = [_Parts(item, [None] * len(_leaves(item))) for item in items]
-        texts: list[tuple[_Place, TextItem]] = []
+        texts: list[tuple[_Place, TextItem | TokensItem]] = []
         media: list[tuple[_Place, ImageItem | AudioItem]] = []
         long: list[tuple[_Place, AudioItem]] = []
         places = [(part, place) for part in parts for place in range(len(part.ready))]
@@ -127,7 +128,7 @@ class Embedder:
         async with fetched(self._pipeline.urls, every, stages) as leaves:
             for at, leaf in zip(places, leaves, strict=True):
                 match leaf:
-                    case TextItem():
+                    case TextItem() | TokensItem():
                         texts.append((at, leaf))
                     case AudioItem() if leaf.windows is not None:
                         long.append((at, leaf))
@@ -141,11 +142,12 @@ class Embedder:
             await self._prepare_long(long, stages, admit)
         return parts
 
-    async def _prepare_texts(self, texts: Sequence[tuple[_Place, TextItem]], stages: Stages) -> None:
+    async def _prepare_texts(self, texts: Sequence[tuple[_Place, TextItem | TokensItem]], stages: Stages) -> None:
         if not texts:
             return
         self._pipeline.preprocessor.model("text")
-        encoded = await self._pipeline.prepare_texts("text", [leaf.text for _, leaf in texts], stages)
+        sources = [leaf.text if isinstance(leaf, TextItem) else leaf.ids for _, leaf in texts]
+        encoded = await self._pipeline.prepare_texts("text", sources, stages)
         for ((part, place), leaf), text in zip(texts, encoded, strict=True):
             ready = _located(text, leaf) if isinstance(text, InputError) else SingleRow(text_row("text", text))
             part.ready[place] = ready

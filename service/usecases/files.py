@@ -11,9 +11,9 @@ from service.context import Stages
 from service.errors import InputError
 from service.fetching.media_urls import MediaUrls
 from service.media.payload import is_url
-from service.usecases.items import AudioItem, ImageItem, TextItem, VectorItem
+from service.usecases.items import AudioItem, ImageItem, TextItem, TokensItem, VectorItem
 
-Leaf = TypeVar("Leaf", bound=TextItem | ImageItem | AudioItem | VectorItem)
+Leaf = TypeVar("Leaf", bound=TextItem | TokensItem | ImageItem | AudioItem | VectorItem)
 
 
 @asynccontextmanager

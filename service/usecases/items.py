@@ -20,6 +20,14 @@ class TextItem:
 
 
 @dataclass(frozen=True, slots=True)
+class TokensItem:
+    """A text as ids of the model's own vocabulary."""
+
+    ids: list[int]
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageItem:
     """A picture's file."""
 
@@ -45,7 +53,7 @@ class VectorItem:
     pointer: str
 
 
-MediaItem = TextItem | ImageItem | AudioItem
+MediaItem = TextItem | TokensItem | ImageItem | AudioItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,15 @@ class FusedItem:
 
 
 Item = MediaItem | VectorItem | FusedItem
+
+_MODALITIES = {
+    TextItem: "text",
+    TokensItem: "text",
+    ImageItem: "image",
+    AudioItem: "audio",
+    VectorItem: "embedding",
+    FusedItem: "fused",
+}
 
 
 def windowed(item: Item, windows: Windows) -> Item:
@@ -78,5 +95,4 @@ def leaves(item: Item) -> tuple[MediaItem | VectorItem, ...]:
 
 def modality(item: Item) -> str:
     """The word for an item in answers and metrics."""
-    names = {TextItem: "text", ImageItem: "image", AudioItem: "audio", VectorItem: "embedding", FusedItem: "fused"}
-    return names[type(item)]
+    return _MODALITIES[type(item)]

@@ -14,6 +14,7 @@ from service.wire.pointers import escape
 from service.wire.schemas import TAG_PREFIX, EmbedItem
 
 Schema = TypeVar("Schema", bound=BaseModel)
+T = TypeVar("T")
 MAX_ERRORS = 256  # of one answer
 MAX_FIELDS = 32  # of one object
 MAX_JSON_VALUES = 1_000_000  # of one body; 500 vectors of 1536 numbers have 768,000
@@ -44,15 +45,16 @@ def parse_json(body: bytes) -> object:
         raise MalformedBody(f"the body is not valid JSON: {error.msg.partition(':')[0]}{place}") from error
 
 
-def check(schema: type[Schema], value: object, *, strict: bool, max_items: int) -> Schema:
-    """Check a whole request; `strict` takes no "5" for 5.
+def check(schema: type[Schema], value: object, *, strict: bool, max_items: int | None) -> Schema:
+    """Check a whole request; `strict` takes no "5" for 5. Without `max_items` nobody counts: the items come later.
 
     Raises:
         InvalidRequest: names every field that is wrong.
     """
     if isinstance(value, dict):
         _count_fields(value, "")
-        _count_items(value, max_items)
+        if max_items is not None:
+            _count_items(value, max_items)
     try:
         return schema.model_validate(value, strict=strict)
     except ValidationError as error:
@@ -69,6 +71,45 @@ def check_items(values: Iterable[object], pointer: str) -> list[Item | InputErro
         except ValidationError as error:
             items.append(_input_errors(error, place)[0])
     return items
+
+
+def check_value(form: TypeAdapter[T], value: object, pointer: str) -> T:
+    """Check one value that stands at `pointer`.
+
+    Raises:
+        InvalidRequest: names every field that is wrong.
+    """
+    try:
+        return form.validate_python(value, strict=True)
+    except ValidationError as error:
+        raise InvalidRequest(_input_errors(error, pointer)) from error
+
+
+def refuse_wide_objects(value: object, pointer: str) -> None:
+    """Look at every object within a value that stands at `pointer`.
+
+    Raises:
+        InvalidRequest: one has more than `MAX_FIELDS` fields.
+    """
+    pending = [value]
+    while pending:
+        entry = pending.pop()
+        if isinstance(entry, dict):
+            _count_fields(entry, pointer)
+            pending.extend(entry.values())
+        elif isinstance(entry, list):
+            pending.extend(inner for inner in entry if isinstance(inner, dict | list))
+
+
+def refuse_too_many(count: int, max_items: int, pointer: str) -> None:
+    """Make sure that a request has no more items than it may.
+
+    Raises:
+        InvalidRequest: it has.
+    """
+    if count > max_items:
+        detail = "the request has too many items (parts, labels and phrases count)"
+        raise InvalidRequest([TooManyItems(detail, limit=max_items, actual=count, pointer=pointer)])
 
 
 def _count_fields(value: dict[str, Any], pointer: str) -> None:
@@ -93,11 +134,8 @@ def _count_items(value: dict[str, Any], max_items: int) -> None:
                 parts = entry.get("parts")
                 counts[name] += len(parts) - 1 if isinstance(parts, list) and parts else 0
                 _count_weights(entry, max_items)
-    if sum(counts.values()) > max_items:
-        longest = max(counts, key=lambda name: counts[name])
-        detail = "the request has too many items (parts, labels and phrases count)"
-        error = TooManyItems(detail, limit=max_items, actual=sum(counts.values()), pointer=f"/{escape(longest)}")
-        raise InvalidRequest([error])
+    longest = max(counts, key=lambda name: counts[name], default="")
+    refuse_too_many(sum(counts.values()), max_items, f"/{escape(longest)}")
 
 
 def _count_weights(entry: dict[str, Any], max_items: int) -> None:

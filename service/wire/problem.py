@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 problems: the one place that renders them, for handlers, middleware and documentation."""
+"""Errors as RFC 9457 problems, below `/v1/` in OpenAI's shape.
+
+The one place that renders them, for handlers, middleware and documentation.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from service.errors import (
     UnknownPath,
     WrongMethod,
 )
+from service.wire.openai import errors as openai
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:onepeace:problem:"
@@ -86,15 +90,25 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     request.scope["onepeace.error"] = error
     context: RequestContext | None = request.scope.get("onepeace.context")
     request_id = context.request_id if context else ""
-    content = orjson.dumps(problem_body(error, request_id=request_id, instance=request.url.path))
+    media_type, status = MEDIA_TYPE, error.status
+    if request.scope["path"].startswith(openai.PREFIX):
+        body, media_type, status = openai.openai_error_body(error), openai.MEDIA_TYPE, openai.openai_status(status)
+    else:
+        body = problem_body(error, request_id=request_id, instance=request.url.path)
+    content = orjson.dumps(body)
     headers = {}
     if isinstance(error, Unavailable) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, BodyTooLarge | RequestTooSlow):
         headers["Connection"] = "close"  # the rest of the body must not be taken for the next request
     if isinstance(error, BodyTooLarge):
-        return LingeringResponse(content, error.status, headers, MEDIA_TYPE)
-    return Response(content, error.status, headers, MEDIA_TYPE)
+        return LingeringResponse(content, status, headers, media_type)
+    return Response(content, status, headers, media_type)
+
+
+async def handle_service_error(request: Request, error: Exception) -> Response:
+    """For Starlette: an error of a path with parameters, which it routes itself."""
+    return problem_response(request, error if isinstance(error, ServiceError) else ServiceError("something went wrong"))
 
 
 async def handle_exception(request: Request, error: Exception) -> Response:  # noqa: ARG001 (Starlette's signature)

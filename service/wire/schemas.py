@@ -23,10 +23,11 @@ from pydantic import (
 
 from service.errors import InvalidBase64
 from service.media.payload import read_payload
-from service.usecases.items import AudioItem, FusedItem, ImageItem, Item, MediaItem, TextItem, VectorItem
+from service.usecases.items import AudioItem, FusedItem, ImageItem, Item, MediaItem, TextItem, TokensItem, VectorItem
 from service.wire.encodings import Encoding
 
 MAX_NUMBERS = 65_536  # of one vector
+MAX_TOKEN_ID = 2**31 - 1
 MAX_VECTOR_CHARS = 6 * MAX_NUMBERS  # of its base64: 4 bytes a number, 4 characters for 3 bytes, and line breaks
 TAG_PREFIX = "item:"  # marks the discriminator's steps in error locations, which no caller knows
 
@@ -61,6 +62,23 @@ class Text(Request):
     def item(self, pointer: str) -> TextItem:
         """The item that stands at `pointer`."""
         return TextItem(self.text, f"{pointer}/text")
+
+
+TokenIds = Annotated[
+    list[Annotated[int, Field(ge=0, le=MAX_TOKEN_ID)]],
+    FailFast(),
+    Field(min_length=1, description="ids of the served model's own tokenizer.json"),
+]
+
+
+class Tokens(Request):
+    """A text as ids of the model's own `tokenizer.json`; the end token is appended if it is missing."""
+
+    tokens: TokenIds
+
+    def item(self, pointer: str) -> TokensItem:
+        """The item that stands at `pointer`."""
+        return TokensItem(self.tokens, f"{pointer}/tokens")
 
 
 class Image(Request):
@@ -126,18 +144,20 @@ class Vector(Request):
 
 def _kind(value: Any) -> str | None:
     keys = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
-    return next((TAG_PREFIX + kind for kind in ("text", "image", "audio", "embedding", "parts") if kind in keys), None)
+    return next((TAG_PREFIX + kind for kind in KINDS if kind in keys), None)
 
 
-TextTag, ImageTag, AudioTag, VectorTag, PartsTag = (
-    Tag(TAG_PREFIX + kind) for kind in ("text", "image", "audio", "embedding", "parts")
-)
+KINDS = ("text", "tokens", "image", "audio", "embedding", "parts")
+TextTag, TokensTag, ImageTag, AudioTag, VectorTag, PartsTag = (Tag(TAG_PREFIX + kind) for kind in KINDS)
 _ONE_OF = Discriminator(
     _kind,
     custom_error_type="no_kind",
-    custom_error_message="an item needs one of: text, image, audio, parts (and embedding, in /similarity)",
+    custom_error_message="an item needs one of: text, tokens, image, audio, parts (and embedding, in /similarity)",
 )
-Part = Annotated[Annotated[Text, TextTag] | Annotated[Image, ImageTag] | Annotated[Audio, AudioTag], _ONE_OF]
+Part = Annotated[
+    Annotated[Text, TextTag] | Annotated[Tokens, TokensTag] | Annotated[Image, ImageTag] | Annotated[Audio, AudioTag],
+    _ONE_OF,
+]
 
 
 class Parts(Request):
@@ -159,11 +179,16 @@ class Parts(Request):
 
 
 EmbedItem = Annotated[
-    Annotated[Text, TextTag] | Annotated[Image, ImageTag] | Annotated[Audio, AudioTag] | Annotated[Parts, PartsTag],
+    Annotated[Text, TextTag]
+    | Annotated[Tokens, TokensTag]
+    | Annotated[Image, ImageTag]
+    | Annotated[Audio, AudioTag]
+    | Annotated[Parts, PartsTag],
     _ONE_OF,
 ]
 AnyItem = Annotated[
     Annotated[Text, TextTag]
+    | Annotated[Tokens, TokensTag]
     | Annotated[Image, ImageTag]
     | Annotated[Audio, AudioTag]
     | Annotated[Parts, PartsTag]

@@ -102,6 +102,12 @@ def test_what_is_published_is_published_on_this_machine_only(services: dict[str,
     assert {port["host_ip"] for ports in published.values() for port in ports} == {"127.0.0.1"}
 
 
+def test_the_gateway_publishes_both_of_its_ports(services: dict[str, Any]) -> None:
+    exposed = read_dockerfile(ROOT / "docker" / "gateway.Dockerfile")[-1].last("EXPOSE").split()
+    for name in GATEWAYS:
+        assert [str(port["target"]) for port in services[name]["ports"]] == exposed
+
+
 def test_only_the_gateway_reaches_triton() -> None:
     config = compose_config()
     triton = config["services"]["triton"]

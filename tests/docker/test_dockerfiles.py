@@ -109,8 +109,8 @@ def test_no_runtime_reports_its_use_to_its_maker(path: Path) -> None:
     assert images(path)[-1].environment()["ORT_DISABLE_TELEMETRY"] == "1"
 
 
-def test_the_gateway_listens_on_the_port_that_it_exposes_for_others_to_reach() -> None:
+def test_the_gateway_listens_on_the_ports_that_it_exposes_for_others_to_reach() -> None:
     image = read_dockerfile(ROOT / "docker" / "gateway.Dockerfile")[-1]
     environment = image.environment()
     assert environment["ONEPEACE_HOST"] == "0.0.0.0"
-    assert environment["ONEPEACE_PORT"] == image.last("EXPOSE")
+    assert [environment["ONEPEACE_PORT"], environment["ONEPEACE_GRPC_PORT"]] == image.last("EXPOSE").split()

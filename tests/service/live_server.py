@@ -27,10 +27,15 @@ class LiveServer:
 
     process: subprocess.Popen[bytes]
     port: int
+    grpc_port: int
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def grpc_address(self) -> str:
+        return f"127.0.0.1:{self.grpc_port}"
 
     def resident_bytes(self) -> int:
         """Memory that the server holds now."""
@@ -64,20 +69,22 @@ def _complete(answer: bytes) -> bool:
 
 @contextmanager
 def live_server(repository: Path, before: str = "", wait: bool = True, **settings: object) -> Iterator[LiveServer]:
-    """Start the server on a free port, `wait` until it is ready, stop it at the end.
+    """Start the server on free ports, `wait` until it is ready, stop it at the end.
 
     `before` is code that its process runs first, to shorten a constant. The server's log must hold no sign of a bug.
     """
-    with socket.socket() as probe:
+    with socket.socket() as probe, socket.socket() as second_probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        second_probe.bind(("127.0.0.1", 0))
+        port, grpc_port = probe.getsockname()[1], second_probe.getsockname()[1]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ONEPEACE_")}
+    environment["ONEPEACE_GRPC_PORT"] = str(grpc_port)
     environment |= {f"ONEPEACE_{key.upper()}": str(value) for key, value in settings.items()}
     code = f"{before}\nimport sys\nfrom service.cli import main\nsys.exit(main())"
     command = [sys.executable, "-c", code, "serve", "--port", str(port), "--model-repository", str(repository)]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env=environment, stderr=log)
-        server = LiveServer(process, port)
+        server = LiveServer(process, port, grpc_port)
         try:
             if wait:
                 wait_until_ready(server, log)

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
 
 from service.bulk.table import parts_of
 from tests.service.bulk.test_embed_files import MODEL, embed_files, make_media
-
-pytest.importorskip("ray")
 
 
 def test_ray_makes_the_missing_rows_and_the_table_is_that_of_the_job_here(tmp_path: Path) -> None:

@@ -12,15 +12,13 @@ from service.cli import main
 from tests.service.bulk.test_embed_files import EXPECTED, embed_files, make_media
 from tests.service.live_server import LiveServer
 
-pytest.importorskip("onepeace_client")
 
-
-def test_a_service_gives_the_rows_that_the_engine_here_gives(tmp_path: Path, server: LiveServer) -> None:
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_a_service_gives_the_rows_that_the_engine_here_gives(tmp_path: Path, server: LiveServer, scheme: str) -> None:
+    url = server.url if scheme == "http" else f"grpc://{server.grpc_address}"
     make_media(tmp_path / "media")
     (tmp_path / "media" / "l_too_many_bytes.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(9 << 20))
-    assert (
-        main(["embed-files", str(tmp_path / "media"), "--out", str(tmp_path / "served"), "--server", server.url]) == 0
-    )
+    assert main(["embed-files", str(tmp_path / "media"), "--out", str(tmp_path / "served"), "--server", url]) == 0
     assert embed_files(tmp_path / "media", tmp_path / "here") == 0
     served, here = (
         {row["id"]: row for row in pq.read_table(tmp_path / name).to_pylist()} for name in ("served", "here")

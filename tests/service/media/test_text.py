@@ -6,7 +6,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from export.tokenizer import build_tokenizer
-from service.errors import InvalidText
+from service.errors import InvalidField, InvalidText
 from service.media.text import TextTokenizer
 from training.data.vocabulary import write_vocabulary
 
@@ -105,3 +105,36 @@ def test_one_long_word_of_few_tokens_is_not_cut_early(tokenizer_path: Path, tmp_
     encoded = TextTokenizer(tmp_path / "tokenizer.json", MAX_BYTES).encode("a" * 4096 + " " + "a" * 4096)
     assert encoded.tokens.tolist() == [4, 17, 4, 17, 2]
     assert not encoded.truncated
+
+
+@pytest.mark.parametrize("text", ["a brown dog", "dog " * 200, "x"])
+def test_ids_of_a_text_are_taken_as_the_text_is(tokenizer: TextTokenizer, tokenizer_path: Path, text: str) -> None:
+    whole = Tokenizer.from_file(str(tokenizer_path))
+    whole.no_truncation()
+    ids = whole.encode(text).ids
+    expected = tokenizer.encode(text)
+    for given in (ids, ids[:-1]):
+        taken = tokenizer.take(given)
+        np.testing.assert_array_equal(taken.tokens, expected.tokens)
+        assert taken.tokens.dtype == np.int64
+        assert taken.truncated == expected.truncated
+
+
+def test_a_list_at_the_limit_is_not_cut(tokenizer: TextTokenizer) -> None:
+    assert not tokenizer.take([5] * 70).truncated
+    assert tokenizer.take([5] * 71).truncated
+    assert len(tokenizer.take([5] * 71).tokens) == 71
+
+
+@pytest.mark.parametrize("wrong", [1, 10**6, 2**31 - 1])
+def test_ids_that_no_text_can_have_are_refused(tokenizer: TextTokenizer, wrong: int) -> None:
+    with pytest.raises(InvalidField, match=f"token id {wrong} at 1") as caught:
+        tokenizer.take([5, wrong, 5])
+    assert caught.value.actual == wrong
+
+
+def test_more_ids_than_a_text_may_have_bytes_are_refused(tokenizer: TextTokenizer) -> None:
+    tokenizer.take([5] * MAX_BYTES)
+    with pytest.raises(InvalidText) as caught:
+        tokenizer.take([5] * (MAX_BYTES + 1))
+    assert (caught.value.limit, caught.value.actual) == (MAX_BYTES, MAX_BYTES + 1)

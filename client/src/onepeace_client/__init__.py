@@ -1,0 +1,61 @@
+"""Client of ONE-PEACE Server: images, sound and text in, numpy arrays out.
+
+A request's way: `client.py` → `front.py` (checks) → `calls.py` (splits, joins) → `exchange.py` (retries) →
+`rest_wire.py` or `grpc_wire.py` (renders, reads) → `http_transport.py` or `grpc_transport.py` (sends).
+"""
+
+from onepeace_client.answers import Boxes, Embeddings, Info, Labels, Similarities, WindowLabels, WindowVectors
+from onepeace_client.async_client import AsyncClient
+from onepeace_client.client import Client
+from onepeace_client.errors import (
+    DeadlineExceeded,
+    EngineFailure,
+    InputProblem,
+    InvalidInput,
+    ModelNotServed,
+    OnePeaceError,
+    ProtocolError,
+    QueueFull,
+    RequestRefused,
+    ServerFault,
+    Unavailable,
+    Unreachable,
+)
+from onepeace_client.front import Options
+from onepeace_client.items import Audio, Fused, Image, Vector
+from onepeace_client.profile import Profile
+from onepeace_client.retries import RetryPolicy
+from onepeace_client.wire import Windows
+
+__version__ = "0.1.0"
+__all__ = [
+    "AsyncClient",
+    "Audio",
+    "Boxes",
+    "Client",
+    "DeadlineExceeded",
+    "Embeddings",
+    "EngineFailure",
+    "Fused",
+    "Image",
+    "Info",
+    "InputProblem",
+    "InvalidInput",
+    "Labels",
+    "ModelNotServed",
+    "OnePeaceError",
+    "Options",
+    "Profile",
+    "ProtocolError",
+    "QueueFull",
+    "RequestRefused",
+    "RetryPolicy",
+    "ServerFault",
+    "Similarities",
+    "Unavailable",
+    "Unreachable",
+    "Vector",
+    "WindowLabels",
+    "WindowVectors",
+    "Windows",
+]

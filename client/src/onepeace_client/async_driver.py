@@ -1,0 +1,84 @@
+"""Runs scripts on asyncio's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Protocol, TypeVar
+
+from onepeace_client.script import Effect, Script, Send, Sleep, Work
+from onepeace_client.wire import Outgoing, Reply
+
+T = TypeVar("T")
+
+
+class AsyncTransport(Protocol):
+    """Carries requests."""
+
+    async def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
+        """The reply, or an OnePeaceError."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class AsyncDriver:
+    """Does what scripts ask for."""
+
+    def __init__(self, transport: AsyncTransport, concurrency: int) -> None:
+        self._transport, self._concurrency = transport, concurrency
+
+    async def run(self, script: Script[T]) -> T:
+        """Run a script to its end."""
+        step = script.send
+        value: Any = None
+        while True:
+            try:
+                effect = step(value)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            try:
+                value = await self._do(effect)
+                step = script.send
+            except BaseException as error:
+                value, step = error, script.throw
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.close()
+
+    async def _do(self, effect: Effect) -> Any:
+        if isinstance(effect, Send):
+            return await self._transport.send(effect.outgoing, effect.timeout_s)
+        if isinstance(effect, Sleep):
+            return await asyncio.sleep(effect.seconds)
+        if isinstance(effect, Work):
+            return await asyncio.to_thread(effect.work)
+        return await self._spread(effect.scripts)
+
+    async def _spread(self, scripts: Iterator[Script[Any]]) -> list[Any]:
+        tasks: list[asyncio.Task[Any]] = []
+        running: set[asyncio.Task[Any]] = set()
+        try:
+            while (script := await asyncio.to_thread(next, scripts, None)) is not None:
+                tasks.append(asyncio.create_task(self.run(script)))
+                running.add(tasks[-1])
+                if len(running) >= self._concurrency:
+                    running = await _finish_one(running)
+            while running:
+                running = await _finish_one(running)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        return [task.result() for task in tasks]
+
+
+async def _finish_one(running: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    done, rest = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    return rest

@@ -1,0 +1,1 @@
+"""Written by `make proto` from proto/onepeace/v1/onepeace.proto."""

@@ -1,0 +1,89 @@
+"""Carries requests over gRPC; decides nothing. Messages are bytes here: `grpc_wire` renders and reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from onepeace_client.front import Address
+from onepeace_client.wire import Outgoing, Reply
+
+OPTIONS = (
+    ("grpc.max_send_message_length", -1),  # the server's limits hold, and requests are split by them
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5000),  # gRPC's own two minutes would outlast the server's return by far
+    ("grpc.enable_retries", 0),  # retries have one budget, and it is the client's
+)
+
+
+class GrpcTransport:
+    """One client's channel; any number of threads may use it."""
+
+    def __init__(self, address: Address, headers: Mapping[str, str]) -> None:
+        self._metadata = _metadata(headers)
+        if address.scheme == "grpcs":
+            self._channel = grpc.secure_channel(address.target, grpc.ssl_channel_credentials(), OPTIONS)
+        else:
+            self._channel = grpc.insecure_channel(address.target, OPTIONS)
+
+    def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
+        """The reply; its status is the gRPC code, also when there was no connection."""
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(outgoing.path)
+        try:
+            body, call = method.with_call(outgoing.body, timeout=timeout_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            return _failed(error)
+        return Reply(0, _headers(call.trailing_metadata()), body)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+
+class AsyncGrpcTransport:
+    """One client's channel in one event loop, which the first request finds."""
+
+    def __init__(self, address: Address, headers: Mapping[str, str]) -> None:
+        self._address, self._metadata = address, _metadata(headers)
+        self._channel: grpc.aio.Channel | None = None
+
+    async def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
+        """The reply; its status is the gRPC code, also when there was no connection."""
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(outgoing.path)
+        call = method(outgoing.body, timeout=timeout_s, metadata=self._metadata)
+        try:
+            body = await call
+        except grpc.RpcError as error:
+            return _failed(error)
+        return Reply(0, _headers(await call.trailing_metadata()), body)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    def _open(self) -> grpc.aio.Channel:
+        if self._channel is None:
+            target = self._address.target
+            if self._address.scheme == "grpcs":
+                self._channel = grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), OPTIONS)
+            else:
+                self._channel = grpc.aio.insecure_channel(target, OPTIONS)
+        return self._channel
+
+
+def _failed(error: Any) -> Reply:
+    code: int = error.code().value[0]
+    return Reply(code, _headers(error.trailing_metadata()), b"", error.details() or "")
+
+
+def _metadata(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name.lower(), value) for name, value in headers.items())
+
+
+def _headers(metadata: Iterable[tuple[str, str | bytes]] | None) -> dict[str, str | bytes]:
+    return dict(metadata or ())

@@ -1,0 +1,199 @@
+"""The REST protocol: `rest_requests` renders, this reads."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onepeace_client import rest_requests
+from onepeace_client.answers import Boxes, Info, Labels, Note, Similarities, WindowLabels, WindowVectors
+from onepeace_client.contents import AnyContent, Content
+from onepeace_client.errors import InputProblem, OnePeaceError, ProtocolError, error_class
+from onepeace_client.retries import parse_retry_after
+from onepeace_client.wire import ClassifyOptions, EmbeddedPart, EmbedOptions, Outgoing, Reply, Windows
+
+CORNERS = ("x0", "y0", "x1", "y1")
+SHOWN_CHARACTERS = 200  # of a foreign answer
+
+
+class RestWire:
+    """Implements `Wire` for HTTP."""
+
+    def body_bytes(self, content: AnyContent, composed: bool) -> int:
+        """Upper bound of what an item adds to a body."""
+        return rest_requests.body_bytes(content, composed)
+
+    def failure(self, reply: Reply) -> OnePeaceError | None:
+        """The problem (RFC 9457) that a reply carries; a proxy's own page counts by its status."""
+        if reply.status < 400:
+            return None
+        try:
+            body = json.loads(reply.body)
+        except ValueError:
+            body = None
+        problem: Mapping[str, Any] = body if isinstance(body, dict) else {}
+        code, request_id = problem.get("code"), problem.get("request_id") or reply.headers.get("x-request-id")
+        error = error_class(code, reply.status)(
+            str(
+                problem.get("detail") or f"HTTP {reply.status} {reply.body[:SHOWN_CHARACTERS].decode(errors='replace')}"
+            ),
+            code=code,
+            status=reply.status,
+            request_id=str(request_id) if request_id else None,
+            errors=[_problem(entry) for entry in problem.get("errors", []) if isinstance(entry, dict)],
+        )
+        error.retry_after_s = parse_retry_after(reply.headers.get("retry-after"))
+        return error
+
+    def info(self) -> Outgoing:
+        """`GET /info`."""
+        return Outgoing("/info", method="GET")
+
+    def read_info(self, reply: Reply) -> Info:
+        """What is served."""
+        with _reading(reply) as body:
+            limits, models = dict(body["limits"]), dict(body["models"])
+            known = Info(
+                str(body["model"]),
+                str(body["fingerprint"]),
+                int(body["dimensions"]),
+                str(body["version"]),
+                limits,
+                models,
+                body,
+            )
+            if known.max_items < 1 or known.max_body_bytes < 1:
+                raise ValueError("limits below 1")
+            return known
+
+    def embed(self, contents: Sequence[AnyContent], options: EmbedOptions) -> Outgoing:
+        """`POST /embed`."""
+        return rest_requests.embed(contents, options)
+
+    def read_embed(self, reply: Reply) -> EmbeddedPart:
+        """Vectors, from numbers or base64."""
+        with _reading(reply) as body:
+            entries = sorted(body["data"], key=lambda entry: entry["index"])
+            vectors = np.full((len(entries), int(body["dimensions"])), np.nan, dtype=np.float32)
+            inputs: list[Note | None] = []
+            errors: dict[int, InputProblem] = {}
+            windows: dict[int, WindowVectors] = {}
+            for index, entry in enumerate(entries):
+                inputs.append(entry.get("input"))
+                if entry.get("error") is not None:
+                    errors[index] = _problem(entry["error"])
+                else:
+                    vectors[index] = _vector(entry["embedding"])
+                if entry.get("windows"):
+                    windows[index] = _window_vectors(entry["windows"])
+            return EmbeddedPart(str(body["model"]), str(body["fingerprint"]), vectors, tuple(inputs), errors, windows)
+
+    def similarity(
+        self, queries: Sequence[AnyContent], candidates: Sequence[AnyContent], probabilities: bool
+    ) -> Outgoing:
+        """`POST /similarity`."""
+        return rest_requests.similarity(queries, candidates, probabilities)
+
+    def read_similarity(self, reply: Reply) -> Similarities:
+        """Cosines."""
+        with _reading(reply) as body:
+            given = body.get("probabilities")
+            return Similarities(
+                str(body["model"]),
+                str(body["fingerprint"]),
+                np.asarray(body["similarity"], dtype=np.float32),
+                None if given is None else np.asarray(given, dtype=np.float64),
+            )
+
+    def ground(self, image: Content, phrases: Sequence[str]) -> Outgoing:
+        """`POST /ground`."""
+        return rest_requests.ground(image, phrases)
+
+    def read_ground(self, reply: Reply) -> Boxes:
+        """Boxes."""
+        with _reading(reply) as body:
+            return Boxes(
+                str(body["model"]),
+                str(body["fingerprint"]),
+                tuple(str(found["phrase"]) for found in body["boxes"]),
+                _corners([found["box"] for found in body["boxes"]]),
+                _corners([found["box_normalized"] for found in body["boxes"]]),
+                int(body["image"]["width"]),
+                int(body["image"]["height"]),
+            )
+
+    def classify(self, item: AnyContent, labels: Sequence[str], options: ClassifyOptions) -> Outgoing:
+        """`POST /classify`."""
+        return rest_requests.classify(item, labels, options)
+
+    def audio_labels(self, clip: Content, top_k: int, windows: Windows | None) -> Outgoing:
+        """`POST /audio/labels`."""
+        return rest_requests.audio_labels(clip, top_k, windows)
+
+    def read_classify(self, reply: Reply) -> Labels:
+        """The caller's labels."""
+        return self.read_audio_labels(reply)
+
+    def read_audio_labels(self, reply: Reply) -> Labels:
+        """The trained head's labels."""
+        with _reading(reply) as body:
+            return Labels(
+                str(body["model"]),
+                str(body["fingerprint"]),
+                *_labels(body["labels"]),
+                dict(body["input"]),
+                tuple(
+                    WindowLabels(float(window["start"]), float(window["end"]), *_labels(window["labels"]))
+                    for window in body.get("windows") or ()
+                ),
+            )
+
+
+@contextmanager
+def _reading(reply: Reply) -> Iterator[dict[str, Any]]:
+    try:
+        body = json.loads(reply.body)
+        if not isinstance(body, dict):
+            raise TypeError("no JSON object")
+        yield body
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        request_id = str(reply.headers.get("x-request-id") or "") or None
+        detail = f"the answer is none of this API ({type(error).__name__}: {error}): {_shown(reply)}"
+        raise ProtocolError(detail, status=reply.status, request_id=request_id) from error
+
+
+def _shown(reply: Reply) -> str:
+    return reply.body[:SHOWN_CHARACTERS].decode(errors="replace")
+
+
+def _problem(entry: Mapping[str, Any]) -> InputProblem:
+    limit, actual = entry.get("limit"), entry.get("actual")
+    return InputProblem(
+        str(entry.get("pointer", "")), str(entry.get("code", "")), str(entry.get("detail", "")), limit, actual
+    )
+
+
+def _vector(value: object) -> NDArray[np.float32]:
+    if isinstance(value, str):
+        return np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
+    return np.asarray(value, dtype=np.float32)
+
+
+def _window_vectors(windows: Sequence[Mapping[str, Any]]) -> WindowVectors:
+    spans_s = np.asarray([(window["start"], window["end"]) for window in windows], dtype=np.float64)
+    return WindowVectors(spans_s, np.stack([_vector(window["embedding"]) for window in windows]))
+
+
+def _labels(scored: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    probabilities = np.asarray([float(entry["probability"]) for entry in scored], dtype=np.float64)
+    return tuple(str(entry["label"]) for entry in scored), probabilities
+
+
+def _corners(boxes: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
+    return np.asarray([[box[corner] for corner in CORNERS] for box in boxes], dtype=np.float64).reshape(-1, 4)

@@ -1,0 +1,1 @@
+"""gRPC: the third front of the same calls, beside JSON and multipart."""

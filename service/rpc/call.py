@@ -1,0 +1,191 @@
+"""What every call gets, in one place: an id, a clock, deadlines, the books, and its errors as a status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+
+from service.context import RequestContext
+from service.correlation import request_id, valid_traceparent
+from service.errors import BodyTooLarge, DeadlineExceeded, MalformedBody, NotReady, RequestTooSlow, ServiceError
+from service.ledger import CLIENT_CLOSED_REQUEST, Ledger
+from service.rpc.errors import DETAILS_KEY, status_of
+from service.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+STOPPED = "the service stopped before the answer was ready"
+
+Metadata = list[tuple[str, str | bytes]]
+Behaviour = Callable[["Call"], Awaitable[bytes]]
+
+
+class Call:
+    """One call on its way.
+
+    Attributes:
+        context: what its handler reads.
+        verdict: why its task was cancelled from here; None while it was not.
+        client_deadline_s: the event loop's time after which the client no longer waits.
+    """
+
+    __slots__ = ("_metadata", "_rpc", "_runtime", "_task", "_timer", "client_deadline_s", "context", "verdict")
+
+    def __init__(self, rpc: Any, runtime: Runtime) -> None:
+        self._rpc, self._runtime = rpc, runtime
+        self._task = asyncio.current_task()
+        now = asyncio.get_running_loop().time()
+        remaining_s = rpc.time_remaining()
+        self.client_deadline_s = math.inf if remaining_s is None else now + remaining_s
+        given = {key: value for key, value in rpc.invocation_metadata() or () if isinstance(value, str)}
+        headers = {key.encode(): value.encode() for key, value in given.items()}
+        self.context = RequestContext(request_id(headers.get(b"x-request-id")), headers, now)
+        self._metadata: Metadata = [("x-request-id", self.context.request_id)]
+        traceparent = valid_traceparent(headers.get(b"traceparent"))
+        if traceparent is not None:
+            self._metadata.append(("traceparent", traceparent.decode()))
+        self._timer: asyncio.TimerHandle | None = None
+        self.verdict: ServiceError | None = None
+
+    async def read(self) -> bytes:
+        """The only message of a call, within its limits; from then on the deadline counts.
+
+        Raises:
+            MalformedBody: there is none.
+            BodyTooLarge, QueueFull: it breaks a limit.
+        """
+        settings, loop = self._runtime.settings, asyncio.get_running_loop()
+        limit_ms = settings.read_timeout_ms
+        slow = RequestTooSlow(f"the message did not arrive within {limit_ms} ms", limit=limit_ms)
+        self.end_at(self.context.started_s + limit_ms / 1000, slow)
+        data = await self.receive()
+        if data is None:
+            raise MalformedBody("the call holds no message")
+        self._runtime.admission.take_bytes(self.context, len(data))
+        self.context.body_read_s = loop.time()
+        self.context.stages.read = self.context.body_read_s - self.context.started_s
+        self.context.stages.deadline_s = due = self.deadline_s(self.context.body_read_s)
+        limit_ms = settings.deadline_ms
+        late = DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms)
+        self.end_at(due, late if due < self.client_deadline_s else DeadlineExceeded("the caller's deadline passed"))
+        return data
+
+    async def receive(self) -> bytes | None:
+        """The next message, None after the last.
+
+        Raises:
+            BodyTooLarge: it has more bytes than `max_body_bytes`.
+        """
+        data = await self._rpc.read()
+        if data is grpc.aio.EOF:
+            return None
+        limit = self._runtime.settings.max_body_bytes
+        if len(data) > limit:
+            raise BodyTooLarge("the message is too large", limit=limit, actual=len(data))
+        message: bytes = data
+        return message
+
+    async def send(self, message: bytes) -> None:
+        """Send one message of a stream; returns when the transport has taken it."""
+        await self._rpc.write(message)
+
+    async def greet(self) -> None:
+        """Send the initial metadata: a stream's caller learns the request's id before its end."""
+        await self._rpc.send_initial_metadata(tuple(self._metadata))
+
+    def deadline_s(self, since_s: float) -> float:
+        """When what was read at `since_s` must be answered; the event loop's time."""
+        return min(since_s + self._runtime.settings.deadline_ms / 1000, self.client_deadline_s)
+
+    def end_at(self, due_s: float, verdict: ServiceError) -> None:
+        """End the call with a verdict at the event loop's time `due_s`, in the place of what was set before."""
+        self.stop_timer()
+        self._timer = asyncio.get_running_loop().call_at(due_s, self.end, verdict)
+
+    def stop_timer(self) -> None:
+        """The call has ended, or has no deadline of its own any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def end(self, verdict: ServiceError) -> None:
+        """End the call with a verdict, whatever it is doing."""
+        if self.verdict is None and self._task is not None:
+            self.verdict = verdict
+            self._task.cancel()
+
+    def resume(self) -> None:
+        """The verdict's cancellation was seen: the call goes on to tell its caller."""
+        if self._task is not None:
+            self._task.uncancel()
+
+    def close_well(self) -> None:
+        """The answer may go."""
+        self._rpc.set_trailing_metadata(tuple(self._trailers()))
+
+    async def close_with(self, error: ServiceError) -> None:
+        """Tell the caller what was wrong; raises what ends the call."""
+        status = status_of(error, self.context.request_id)
+        trailers = (*self._trailers(), (DETAILS_KEY, status.details))
+        await self._rpc.abort(status.code, status.message, trailers)
+
+    def _trailers(self) -> Metadata:
+        stages = self.context.stages.items()
+        timing = ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in stages if seconds)
+        return [*self._metadata, ("server-timing", timing)] if timing else self._metadata
+
+
+class Calls:
+    """All calls under way. Every method's behaviour is wrapped here."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._ledger = Ledger(runtime.metrics, runtime.admission)
+        self._active: set[Call] = set()
+        self.stopping = asyncio.Event()
+
+    def stop_reading(self) -> None:
+        """The service stops: calls whose message is still on its way end, streams take no more messages."""
+        self.stopping.set()
+        for call in self._active:
+            if call.context.body_read_s is None:
+                call.end(NotReady("the service is stopping"))
+
+    def end_all(self) -> None:
+        """The grace period is over."""
+        for call in self._active:
+            call.end(NotReady(STOPPED))
+
+    async def serve(self, endpoint: str, rpc: Any, behave: Behaviour) -> bytes:
+        """Serve one call: its answer, b"" for a stream. Errors end it with a status."""
+        call = Call(rpc, self._runtime)
+        error: ServiceError | None = None
+        status = CLIENT_CLOSED_REQUEST
+        self._ledger.open()
+        self._active.add(call)
+        try:
+            answer = await behave(call)
+            status = 200
+            call.close_well()
+            return answer
+        except asyncio.CancelledError:
+            if call.verdict is None:  # the client left, or its deadline passed
+                if asyncio.get_running_loop().time() >= call.client_deadline_s:
+                    status = DeadlineExceeded.status
+                raise
+            call.resume()
+            error = call.verdict
+        except ServiceError as known:
+            error = known
+        except Exception:
+            logger.exception("call %s failed", call.context.request_id)
+            error = ServiceError("something went wrong here")
+        finally:
+            call.stop_timer()
+            self._active.discard(call)
+            self._ledger.close(call.context, endpoint, error.status if error else status, error)
+        await call.close_with(error)
+        return b""

@@ -1,0 +1,1 @@
+"""Code that `make proto` writes from proto/; never edited by hand."""

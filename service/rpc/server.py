@@ -1,0 +1,113 @@
+"""The gRPC server beside Uvicorn, on the same event loop: starts before the models are loaded, and drains with it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from service.rpc import health, servicer
+from service.rpc.call import Calls
+from service.runtime import Runtime
+from service.settings import ENV_PREFIX, Settings, SettingsError
+
+REFLECTION = "grpc.reflection.v1.ServerReflection"
+"""The name that newer clients ask for first; its messages are those of v1alpha."""
+MAX_STREAMS = 256  # calls of one connection at once; more wait at the client
+MAX_METADATA_BYTES = 64 * 1024  # as many as headers of the REST endpoints may have
+IDENTITY_ONLY = 1  # bit 0 of the compression algorithms
+PING_EVERY_MS, PING_TIMEOUT_MS, LEAST_PING_REST_MS = 60_000, 20_000, 10_000
+MAX_PING_STRIKES = 2
+TELL_S = 0.5
+"""Time for calls that are ended at the end of the grace period to be told so."""
+WHOLE_DAY_S = 86_400
+
+
+def channel_arguments(settings: Settings) -> list[tuple[str, int]]:
+    """What the transport enforces before any code of ours sees a call."""
+    arguments = [
+        ("grpc.so_reuseport", 0),  # else a port that is taken would be shared in silence
+        ("grpc.max_receive_message_length", settings.max_body_bytes),
+        ("grpc.max_concurrent_streams", MAX_STREAMS),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+        # A compressed message is unpacked without a limit, and 1 kB may hold 1 MB; media are compressed anyway.
+        ("grpc.compression_enabled_algorithms_bitset", IDENTITY_ONLY),
+        ("grpc.max_connection_idle_ms", settings.keep_alive_s * 1000),
+        ("grpc.keepalive_time_ms", PING_EVERY_MS),
+        ("grpc.keepalive_timeout_ms", PING_TIMEOUT_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_REST_MS),
+        ("grpc.http2.max_ping_strikes", MAX_PING_STRIKES),
+    ]
+    if settings.grpc_max_connection_age_s:
+        grace_s = settings.grpc_max_connection_age_grace_s or WHOLE_DAY_S
+        arguments += [
+            ("grpc.max_connection_age_ms", round(settings.grpc_max_connection_age_s * 1000)),
+            ("grpc.max_connection_age_grace_ms", round(grace_s * 1000)),
+        ]
+    return arguments
+
+
+class RpcServer:
+    """One gRPC server; needs a running event loop.
+
+    Attributes:
+        port: the port that it listens on.
+
+    Raises (on creation):
+        SettingsError: the address can't be listened on.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        settings = runtime.settings
+        self._settings = settings
+        self._calls = Calls(runtime)
+        self._health = health.Health(runtime, (servicer.SERVICE,))
+        self._server = grpc.aio.server(options=channel_arguments(settings))
+        names = (servicer.SERVICE, health.SERVICE, reflection.SERVICE_NAME)
+        self._server.add_generic_rpc_handlers(
+            (servicer.Servicer(runtime, self._calls).handler(), self._health.handler(), _newer_reflection(names))
+        )
+        reflection.enable_server_reflection(names, self._server)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        address = f"{host}:{settings.grpc_port}"
+        try:
+            self.port: int = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            names_of_settings = f"{ENV_PREFIX}HOST, {ENV_PREFIX}GRPC_PORT (--grpc-port)"
+            raise SettingsError(f"{names_of_settings}: can't listen on {address}") from error
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Accept calls; until the models are loaded they are told so."""
+        await self._server.start()
+
+    def stop(self) -> asyncio.Task[None]:
+        """Accept no more, give accepted calls `grace_s` to be answered. Done when all have ended."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+        return self._stopping
+
+    def stop_at_once(self) -> None:
+        """End what still runs."""
+        self._calls.end_all()
+
+    async def _stop(self) -> None:
+        self._health.stop()
+        self._calls.stop_reading()
+        grace = asyncio.get_running_loop().call_later(self._settings.grace_s, self._calls.end_all)
+        try:
+            await self._server.stop(self._settings.grace_s + TELL_S)
+        finally:
+            grace.cancel()
+
+
+def _newer_reflection(names: tuple[str, ...]) -> grpc.GenericRpcHandler:
+    handler = grpc.stream_stream_rpc_method_handler(
+        reflection.aio.ReflectionServicer(names).ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(REFLECTION, {"ServerReflectionInfo": handler})

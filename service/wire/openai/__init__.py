@@ -1,0 +1,1 @@
+"""OpenAI's format: another spelling of `/embed`. Requests become its plain items, answers and errors are reworded."""
