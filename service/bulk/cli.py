@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from service.bulk.sources.protocol import Source
     from service.bulk.store import Store
 
+INSTALL = {
+    "ray": "pip install 'ray[data]', or this package with the extra 'ray'",
+    "onepeace_client": "pip install ./client; for grpc:// './client[grpc]'",
+    "grpc": "pip install './client[grpc]'",
+}
 INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
 ROWS_PER_PART, RAY_ROWS_PER_PART = 4096, 512
 SOURCE_HELP = (
@@ -71,7 +76,7 @@ def run_bulk(args: argparse.Namespace, settings: Settings) -> int:
     except BulkError as error:
         return _complain(str(error), 1)
     except ModuleNotFoundError as error:
-        return _complain(f"{error.name} is missing: pip install -e '.[cpu,ray]'", 1)
+        return _complain(f"{error.name} is missing: {INSTALL.get(error.name or '', 'it belongs to this package')}", 1)
     except KeyboardInterrupt:
         return _complain("stopped; what is done is kept, and the same command goes on from there", INTERRUPTED)
 
