@@ -6,6 +6,7 @@ from service.context import RequestContext
 from service.handlers.results import GroundResult
 from service.runtime import Runtime
 from service.usecases.box_scores import score_boxes
+from service.usecases.files import fetched
 from service.usecases.items import ImageItem, TextItem
 from service.wire.schemas import GroundRequest
 
@@ -20,9 +21,11 @@ async def ground(runtime: Runtime, context: RequestContext, wanted: GroundReques
     phrases = [TextItem(phrase, f"/phrases/{i}") for i, phrase in enumerate(wanted.phrases)]
     image = ImageItem(wanted.image, "/image")
     runtime.admit_rows(context, "grounding", len(phrases))
-    if wanted.scores:
-        runtime.admit_items(context, [*phrases, *[image] * len(phrases)])
-    boxes, note = await runtime.heads.ground(image, phrases, context.stages)
-    if wanted.scores:
-        boxes = await score_boxes(runtime.pipeline, image, phrases, boxes, context.stages)
+    if not wanted.scores:
+        boxes, note = await runtime.heads.ground(image, phrases, context.stages)
+        return GroundResult(source, boxes, note)
+    runtime.admit_items(context, [*phrases, *[image] * len(phrases)])
+    async with fetched(runtime.pipeline.urls, [image], context.stages) as (file,):  # once for both
+        boxes, note = await runtime.heads.ground(file, phrases, context.stages)
+        boxes = await score_boxes(runtime.pipeline, file, phrases, boxes, context.stages)
     return GroundResult(source, boxes, note)

@@ -98,6 +98,18 @@ def test_the_other_endpoints_give_for_a_url_what_they_give_for_the_file(
     assert by_url.json() == by_file.json()
 
 
+def test_boxes_and_their_scores_take_one_fetch(fetching: httpx.Client, site: Site) -> None:
+    body = {"phrases": ["a cow", "a dog"], "scores": True}
+    by_url, by_file = (
+        fetching.post("/ground", json={**body, "image": image}) for image in (IMAGE, encoded(picture(1)))
+    )
+    assert by_url.status_code == 200, by_url.text
+    assert by_url.json() == by_file.json()
+    assert len(site.requests) == 1
+    refused = fetching.post("/ground", json={**body, "image": f"{BASE}/gone"})
+    assert [(error["code"], error["pointer"]) for error in refused.json()["errors"]] == [("url_unreachable", "/image")]
+
+
 def test_similarity_and_fused_items_take_urls_and_fetch_each_once(fetching: httpx.Client, site: Site) -> None:
     fused = {"parts": [{"image": IMAGE}, {"text": "a cow"}]}
     answered = fetching.post(
