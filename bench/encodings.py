@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from bench.scores import rows_of
+
 ENCODINGS = ("float", "int8", "binary")
 NEAREST = 10
 BATCH = 32
@@ -20,7 +22,7 @@ BATCH = 32
 
 def embed(client: httpx.Client, kind: str, table: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Vectors of a table's files by encoding, [N, D] or packed bits, and the files' names of things."""
-    rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
+    rows = rows_of(table)
     found: dict[str, list[np.ndarray]] = {encoding: [] for encoding in ENCODINGS}
     for start in range(0, len(rows), BATCH):
         files = [(kind, ("file", (table.parent / row[1]).read_bytes())) for row in rows[start : start + BATCH]]

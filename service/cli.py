@@ -17,14 +17,6 @@ from service.errors import InvalidRequest, ServiceError
 from service.repository import RepositoryError
 from service.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 
-MEDIA_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"} | {
-    ".wav",
-    ".flac",
-    ".ogg",
-    ".opus",
-    ".mp3",
-}
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -112,7 +104,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from service.routes.operations import describe
+    from service.handlers.info import describe
     from service.runtime import Runtime
 
     _print(describe(Runtime(_settings(options))))
@@ -144,6 +136,7 @@ async def _embed_inputs(inputs: Sequence[str], settings: Settings) -> int:
 
 
 def _item(value: str) -> Any:
+    from service.bulk.loader import AUDIO_SUFFIXES, IMAGE_SUFFIXES
     from service.media.sound_container import sniff_container
     from service.usecases.items import AudioItem, ImageItem, TextItem
 
@@ -153,7 +146,7 @@ def _item(value: str) -> Any:
     except (OSError, ValueError):  # a text too long for a path, or with a NUL byte
         is_file = False
     if not is_file:
-        if path.suffix.lower() in MEDIA_SUFFIXES and " " not in value:
+        if path.suffix.lower() in IMAGE_SUFFIXES | AUDIO_SUFFIXES and " " not in value:
             sys.stderr.write(f"onepeace: no file '{value}': embedding these words as a text\n")
         return TextItem(value, value)
     data = path.read_bytes()

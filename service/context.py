@@ -30,6 +30,10 @@ class Stages:
             ("infer", self.infer),
         )
 
+    def server_timing(self) -> str:
+        """The stages that took time, as a `Server-Timing` header (W3C) has them, in milliseconds; may be empty."""
+        return ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in self.items() if seconds)
+
 
 @dataclass(slots=True)
 class RequestContext:

@@ -127,8 +127,7 @@ class _Exchange:
             if self.watchdog is not None:
                 self.watchdog.stop()
             self.status = message["status"]
-            stages = self.context.stages.items()
-            if timing := ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in stages if seconds):
+            if timing := self.context.stages.server_timing():
                 self._headers.append((b"server-timing", timing.encode()))
             if self._lifecycle.draining:
                 self._headers.append((b"connection", b"close"))

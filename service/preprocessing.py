@@ -9,7 +9,7 @@ import numpy as np
 
 from service.engine.protocol import RowInputs
 from service.errors import ModelNotServed
-from service.media.audio import AudioSpec, DecodedAudio, decode_audio
+from service.media.audio import AudioSpec, DecodedAudio, Samples, decode_audio
 from service.media.audio_windows import Clip, Windows, decode_clip
 from service.media.image import DecodedImage, Pixels, Region, decode_image, decode_regions
 from service.media.payload import Payload, read_payload
@@ -140,9 +140,14 @@ def image_row(model: str, image: DecodedImage) -> Prepared:
 
 def audio_row(model: str, audio: DecodedAudio) -> Prepared:
     """A row of `waveform` and `num_samples`."""
-    samples = len(audio.waveform)
-    inputs: RowInputs = {"waveform": audio.waveform, "num_samples": np.array([samples], dtype=np.int64)}
-    return Prepared(model, inputs, samples, audio_note(audio))
+    return waveform_row(model, audio.waveform, audio_note(audio))
+
+
+def waveform_row(model: str, waveform: Samples, note: Note) -> Prepared:
+    """A row of a normalised waveform, float32 [T]."""
+    samples = len(waveform)
+    inputs: RowInputs = {"waveform": waveform, "num_samples": np.array([samples], dtype=np.int64)}
+    return Prepared(model, inputs, samples, note)
 
 
 def text_note(text: EncodedText) -> Note:
@@ -155,7 +160,7 @@ def image_note(image: DecodedImage) -> Note:
     return {"width": image.width, "height": image.height}
 
 
-def audio_note(audio: DecodedAudio) -> Note:
+def audio_note(audio: DecodedAudio | Clip) -> Note:
     """Seconds of the clip, seconds that the model heard, and the file's rate."""
     return {
         "seconds": round(audio.seconds, 3),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from service.context import RequestContext
 from service.handlers.results import GroundResult
 from service.runtime import Runtime
-from service.usecases.box_scores import score_boxes
 from service.usecases.files import fetched
 from service.usecases.items import ImageItem, TextItem
 from service.wire.schemas import GroundRequest
@@ -27,5 +26,5 @@ async def ground(runtime: Runtime, context: RequestContext, wanted: GroundReques
     runtime.admit_items(context, [*phrases, *[image] * len(phrases)])
     async with fetched(runtime.pipeline.urls, [image], context.stages) as (file,):  # once for both
         boxes, note = await runtime.heads.ground(file, phrases, context.stages)
-        boxes = await score_boxes(runtime.pipeline, file, phrases, boxes, context.stages)
+        boxes = await runtime.heads.score_boxes(file, phrases, boxes, context.stages)
     return GroundResult(source, boxes, note)

@@ -9,7 +9,7 @@ from service.errors import InputError, ServiceError
 from service.preprocessing import Note
 from service.usecases.embeddable import Embedded
 from service.usecases.heads import GroundedPhrase, WindowLabels
-from service.usecases.items import Item
+from service.usecases.items import Item, modality
 from service.usecases.probabilities import ScoredLabel
 from service.usecases.similarity import Similarities
 from service.usecases.source import Source
@@ -25,6 +25,16 @@ class EmbedResult:
     encoding: Encoding | Sequence[Encoding]
     items: Sequence[Item | InputError]
     outcomes: Sequence[Embedded | ServiceError]
+
+    @property
+    def encodings(self) -> Sequence[Encoding]:
+        """The encodings that were asked for, also when it was one."""
+        return (self.encoding,) if isinstance(self.encoding, str) else self.encoding
+
+    def modality(self, place: int) -> str:
+        """The word for an item; `unknown` where its form was wrong."""
+        item = self.items[place]
+        return "unknown" if isinstance(item, InputError) else modality(item)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,11 @@ class Clip:
     spec: AudioSpec
     windows: Windows
 
+    @property
+    def used_seconds(self) -> float:
+        """All of it is heard."""
+        return self.seconds
+
     def spans(self) -> list[tuple[float, float]]:
         """Start and end of each window in seconds; the last one ends with the sound and may be shorter."""
         starts = [place * self.windows.hop_s for place in range(self.windows.count(self.seconds))]

@@ -14,11 +14,9 @@ from service.handlers.results import EmbedResult, GroundResult, LabelsResult, Si
 from service.preprocessing import Note
 from service.rpc.generated import onepeace_pb2 as pb
 from service.usecases.embeddable import Embedded
-from service.usecases.items import modality
 from service.usecases.probabilities import ScoredLabel
 from service.usecases.quantization import Form, quantize
-from service.usecases.source import Source
-from service.wire.answers import span_body
+from service.wire.answers import source_body, span_body
 from service.wire.encodings import FORMS
 
 FIELDS: dict[Form, str] = {"float": "float32", "int8": "int8", "binary": "binary"}
@@ -28,23 +26,24 @@ NOTE_FIELDS = frozenset(pb.InputNote.DESCRIPTOR.fields_by_name)
 def embed_message(result: EmbedResult) -> Any:
     """The answer of Embed."""
     data = [embedding_message(result, place) for place in range(len(result.items))]
-    return pb.EmbedResponse(**_source(result.source), dimensions=result.dimensions, data=data)
+    return pb.EmbedResponse(**source_body(result.source), dimensions=result.dimensions, data=data)
 
 
 def stream_message(result: EmbedResult, name: str, index: int) -> Any:
     """The answer to one item of a stream: its id, and its place among the items that were sent."""
     embedding = embedding_message(result, 0)
     embedding.index = index
-    return pb.EmbedStreamResponse(id=name, **_source(result.source), dimensions=result.dimensions, embedding=embedding)
+    return pb.EmbedStreamResponse(
+        id=name, **source_body(result.source), dimensions=result.dimensions, embedding=embedding
+    )
 
 
 def embedding_message(result: EmbedResult, place: int) -> Any:
     """One item's vector or error."""
-    item, outcome = result.items[place], result.outcomes[place]
-    message = pb.Embedding(index=place, modality="unknown" if isinstance(item, InputError) else modality(item))
+    outcome = result.outcomes[place]
+    message = pb.Embedding(index=place, modality=result.modality(place))
     if isinstance(outcome, Embedded):
-        encodings = [result.encoding] if isinstance(result.encoding, str) else result.encoding
-        forms = [FORMS[encoding] for encoding in encodings]
+        forms = [FORMS[encoding] for encoding in result.encodings]
         message.vector.CopyFrom(vector_message(outcome.vector, forms))
         message.input.CopyFrom(notes_message(outcome.notes))
         for window in outcome.windows:
@@ -61,7 +60,7 @@ def vector_message(vector: NDArray[np.float32], forms: Sequence[Form]) -> Any:
 
 def similarity_message(result: SimilarityResult) -> Any:
     """The answer of Similarity."""
-    message = pb.SimilarityResponse(**_source(result.source), similarity=_matrix(result.similarities.cosines))
+    message = pb.SimilarityResponse(**source_body(result.source), similarity=_matrix(result.similarities.cosines))
     if result.similarities.probabilities is not None:
         message.probabilities.CopyFrom(_matrix(result.similarities.probabilities))
     return message
@@ -75,13 +74,13 @@ def ground_message(result: GroundResult) -> Any:
         )
         for found in result.boxes
     ]
-    return pb.GroundResponse(**_source(result.source), image=notes_message([result.image]), boxes=boxes)
+    return pb.GroundResponse(**source_body(result.source), image=notes_message([result.image]), boxes=boxes)
 
 
 def classify_message(result: LabelsResult) -> Any:
     """The answer of Classify."""
     return pb.ClassifyResponse(
-        **_source(result.source),
+        **source_body(result.source),
         labels=_labels(result.labels),
         input=notes_message(result.notes),
         none_of_these=result.none_of_these,
@@ -92,7 +91,7 @@ def audio_labels_message(result: LabelsResult) -> Any:
     """The answer of AudioLabels."""
     windows = [pb.LabelledWindow(**span_body(window.span), labels=_labels(window.labels)) for window in result.windows]
     return pb.AudioLabelsResponse(
-        **_source(result.source), labels=_labels(result.labels), input=notes_message(result.notes), windows=windows
+        **source_body(result.source), labels=_labels(result.labels), input=notes_message(result.notes), windows=windows
     )
 
 
@@ -113,10 +112,6 @@ def error_message(error: ServiceError) -> Any:
     """One thing that was wrong."""
     pointer = error.pointer if isinstance(error, InputError) else ""
     return pb.ItemError(pointer=pointer, code=error.code, detail=error.detail, limit=error.limit, actual=error.actual)
-
-
-def _source(source: Source) -> dict[str, Any]:
-    return {"model": source.model, "fingerprint": source.fingerprint}
 
 
 def _matrix(numbers: NDArray[np.floating]) -> Any:

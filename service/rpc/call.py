@@ -133,8 +133,7 @@ class Call:
         await self._rpc.abort(status.code, status.message, trailers)
 
     def _trailers(self) -> Metadata:
-        stages = self.context.stages.items()
-        timing = ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in stages if seconds)
+        timing = self.context.stages.server_timing()
         return [*self._metadata, ("server-timing", timing)] if timing else self._metadata
 
 

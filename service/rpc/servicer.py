@@ -11,9 +11,9 @@ import grpc
 from service.context import RequestContext
 from service.handlers.embed import embed
 from service.handlers.ground import ground
+from service.handlers.info import describe
 from service.handlers.labels import classify, label_audio
 from service.handlers.similarity import compare_items
-from service.routes.operations import describe
 from service.rpc import answers, messages
 from service.rpc.call import Call, Calls
 from service.rpc.embed_stream import EmbedStream, StreamRoom

@@ -125,8 +125,8 @@ class Embedder:
         long: list[tuple[_Place, AudioItem]] = []
         places = [(part, place) for part in parts for place in range(len(part.ready))]
         every = [leaf for part in parts for leaf in _leaves(part.item)]
-        async with fetched(self._pipeline.urls, every, stages) as leaves:
-            for at, leaf in zip(places, leaves, strict=True):
+        async with fetched(self._pipeline.urls, every, stages) as found:
+            for at, leaf in zip(places, found, strict=True):
                 match leaf:
                     case TextItem() | TokensItem():
                         texts.append((at, leaf))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from service.media.audio import DecodedAudio
 from service.media.image import DecodedImage
 from service.media.text import EncodedText
 from service.pipeline import Pipeline
-from service.preprocessing import Note, Prepared, audio_note, audio_row, image_note
+from service.preprocessing import Note, Prepared, audio_note, audio_row, image_note, text_row
 from service.usecases.files import fetched
 from service.usecases.items import AudioItem, ImageItem, TextItem
 from service.usecases.probabilities import ScoredLabel, activate, best_first, softmax
@@ -73,6 +73,32 @@ class Heads:
             pixels = (x0 * sides[0], y0 * sides[1], x1 * sides[2], y1 * sides[3])
             boxes.append(GroundedPhrase(phrase.text, pixels, fractions))
         return boxes, image_note(decoded)
+
+    async def score_boxes(
+        self, image: ImageItem, phrases: Sequence[TextItem], boxes: Sequence[GroundedPhrase], stages: Stages
+    ) -> list[GroundedPhrase]:
+        """The boxes with scores: the cosine between the phrase's vector and that of the picture within its box.
+
+        The file is decoded a second time, once for all boxes: pixels at full size do not wait in memory for boxes.
+
+        Raises:
+            ModelNotServed: the repository lacks the text or the image model.
+            InvalidRequest, EngineFailure, QueueFull.
+        """
+        preprocessor = self._pipeline.preprocessor
+        for model in ("text", "image"):
+            preprocessor.model(model)
+        regions = [box.box_normalized for box in boxes]
+        (crops,) = await self._pipeline.prepare(
+            [partial(preprocessor.regions, "image", image.payload, regions)], stages
+        )
+        if wrong := _errors([crops], [image.pointer]):
+            raise InvalidRequest(wrong)
+        rows = [text_row("text", text) for text in await self._texts("text", phrases, stages)]
+        rows += [Prepared("image", {"pixels": pixels}, 0, {}) for some in _good([crops]) for pixels in some]
+        vectors = np.stack(await self._run(rows, stages))
+        cosines = np.sum(vectors[: len(boxes)] * vectors[len(boxes) :], axis=1)
+        return [replace(box, score=float(cosine)) for box, cosine in zip(boxes, cosines, strict=True)]
 
     async def label_audio(self, clip: AudioItem, top_k: int, stages: Stages) -> tuple[list[ScoredLabel], Note]:
         """The trained head's labels, best first.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.usecases.embeddable import Vector
 from service.usecases.items import TextItem
+from service.usecases.quantization import normalize
 
 PLACE = "{}"
 MIN_MEAN_NORM = 1e-6
@@ -81,5 +82,4 @@ def ensemble(vectors: NDArray[np.float32], labels: int) -> NDArray[np.float32]:
     As in CLIP (Radford et al. 2021, 3.1.4): vectors are averaged, not probabilities.
     """
     means = vectors.reshape(labels, -1, vectors.shape[-1]).mean(axis=1, dtype=np.float64)
-    norms = np.linalg.norm(means, axis=-1, keepdims=True)
-    return np.asarray(means / np.maximum(norms, MIN_MEAN_NORM), dtype=np.float32)
+    return normalize(means, MIN_MEAN_NORM)

@@ -46,6 +46,11 @@ def shorten(vector: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]
     """The first `dimensions` numbers of float32 [..., D], L2-normalised anew."""
     if vector.shape[-1] == dimensions:
         return vector
-    head = vector[..., :dimensions].astype(np.float64)
-    norm = np.linalg.norm(head, axis=-1, keepdims=True)
-    return np.asarray(head / np.maximum(norm, np.finfo(np.float32).tiny), dtype=np.float32)
+    return normalize(vector[..., :dimensions], float(np.finfo(np.float32).tiny))
+
+
+def normalize(vectors: NDArray[np.floating], least_norm: float) -> NDArray[np.float32]:
+    """Float32 [..., D] with L2 norms of 1; what is shorter than `least_norm` stays shorter than 1."""
+    exact = vectors.astype(np.float64)
+    norms = np.linalg.norm(exact, axis=-1, keepdims=True)
+    return np.asarray(exact / np.maximum(norms, least_norm), dtype=np.float32)

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from service.context import Stages
 from service.errors import InputError, InvalidField, InvalidRequest
-from service.media.audio import DecodedAudio
 from service.media.audio_windows import MIN_HOP_S, Clip, Windows
 from service.pipeline import Pipeline
-from service.preprocessing import Note, Prepared, audio_row
+from service.preprocessing import Note, Prepared, audio_note, waveform_row
 from service.usecases.items import AudioItem
 
 Admit = Callable[[int], None]
@@ -79,17 +78,8 @@ def _cut(model: str, clip: Clip | InputError) -> WindowedClip:
     if isinstance(clip, InputError):
         raise clip
     spans = tuple(Span(start_s, end_s) for start_s, end_s in clip.spans())
-    rows = []
-    for span in spans:
-        used_s = span.end_s - span.start_s
-        waveform = clip.waveform(span.start_s, span.end_s)
-        rows.append(audio_row(model, DecodedAudio(waveform, used_s, used_s, clip.sample_rate_hz, 1)))
-    note: Note = {
-        "seconds": round(clip.seconds, 3),
-        "used_seconds": round(clip.seconds, 3),
-        "sample_rate_hz": clip.sample_rate_hz,
-    }
-    return WindowedClip(tuple(rows), spans, note)
+    rows = tuple(waveform_row(model, clip.waveform(span.start_s, span.end_s), {}) for span in spans)
+    return WindowedClip(rows, spans, audio_note(clip))
 
 
 def pool(values: NDArray[np.floating], spans: Sequence[Span]) -> NDArray[np.float64]:

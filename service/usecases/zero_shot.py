@@ -16,6 +16,7 @@ from service.usecases.embedding import Embedder
 from service.usecases.items import AudioItem, Item, TextItem
 from service.usecases.label_vectors import PLACE, LabelVectors, Lookup, Prompt, ensemble
 from service.usecases.probabilities import ScoredLabel, contrast, sigmoid
+from service.usecases.similarity import require_logit_scale
 
 IMAGE_TEMPLATE = "a photo of a {}"
 AUDIO_TEMPLATE = "This is a sound of {}"  # the paper's prompt for ESC-50
@@ -80,9 +81,7 @@ def check_choice(embedder: Embedder, choice: LabelChoice, max_prompts: int) -> N
     Raises:
         InvalidRequest: no probabilities with this model, several labels without a threshold, or too many prompts.
     """
-    if embedder.logit_scale is None:
-        detail = "the served model has no logit_scale, so it gives no probabilities"
-        raise InvalidRequest([InvalidField(detail, pointer="/labels")])
+    require_logit_scale(embedder, "/labels")
     if choice.multi_label and choice.threshold is None:
         detail = "multi_label needs a threshold: the cosine from which a label counts as present"
         raise InvalidRequest([InvalidField(detail, pointer="/threshold")])

@@ -9,11 +9,9 @@ import orjson
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from service.errors import InputError
 from service.handlers.results import EmbedResult, GroundResult, LabelsResult
 from service.preprocessing import Note
 from service.usecases.embeddable import Embedded
-from service.usecases.items import modality
 from service.usecases.probabilities import ScoredLabel
 from service.usecases.source import Source
 from service.usecases.windows import Span
@@ -140,9 +138,8 @@ def json_response(value: object) -> Response:
 def embed_body(result: EmbedResult) -> dict[str, Any]:
     """The answer of `/embed`, in the order of the inputs."""
     data: list[dict[str, Any]] = []
-    for index, (outcome, item) in enumerate(zip(result.outcomes, result.items, strict=True)):
-        kind = "unknown" if isinstance(item, InputError) else modality(item)
-        entry: dict[str, Any] = {"index": index, "modality": kind}
+    for index, outcome in enumerate(result.outcomes):
+        entry: dict[str, Any] = {"index": index, "modality": result.modality(index)}
         if isinstance(outcome, Embedded):
             entry |= encoded_fields(outcome.vector, result.encoding)
             entry["input"] = note_body(outcome.notes)

@@ -15,7 +15,6 @@ from starlette.responses import Response
 from service.errors import InputError, InvalidField, InvalidRequest
 from service.handlers.results import EmbedResult
 from service.usecases.embeddable import Embedded
-from service.usecases.items import modality
 from service.usecases.quantization import quantize
 from service.usecases.source import Source
 from service.wire.answers import note_body, span_body
@@ -51,18 +50,11 @@ def check_npy(wanted: EmbedOptions) -> None:
 
 def npy_response(result: EmbedResult) -> Response:
     """One array [N, D]: float32, int8, or the packed bits uint8 [N, ⌈D / 8⌉]."""
-    encoding = result.encoding if isinstance(result.encoding, str) else result.encoding[0]
+    (encoding,) = result.encodings
     vectors = np.stack([outcome.vector for outcome in result.outcomes if isinstance(outcome, Embedded)])
-    return Response(
-        npy_bytes(quantize(vectors, FORMS[encoding])), headers=source_headers(result.source), media_type=NPY
-    )
-
-
-def npy_bytes(array: NDArray[Any]) -> bytes:
-    """An array as a `.npy` file."""
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
+    file = io.BytesIO()
+    np.save(file, quantize(vectors, FORMS[encoding]), allow_pickle=False)
+    return Response(file.getvalue(), headers=source_headers(result.source), media_type=NPY)
 
 
 def source_headers(source: Source) -> dict[str, str]:
@@ -77,12 +69,11 @@ def arrow_response(result: EmbedResult) -> Response:
     """
     import pyarrow as pa
 
-    encodings = [result.encoding] if isinstance(result.encoding, str) else result.encoding
-    outcomes, count = result.outcomes, len(result.outcomes)
+    encodings, outcomes = result.encodings, result.outcomes
     good = [isinstance(outcome, Embedded) for outcome in outcomes]
     columns = {
-        "index": pa.array(np.arange(count, dtype=np.int32)),
-        "modality": pa.array(["unknown" if isinstance(item, InputError) else modality(item) for item in result.items]),
+        "index": pa.array(np.arange(len(outcomes), dtype=np.int32)),
+        "modality": pa.array(list(map(result.modality, range(len(outcomes))))),
     }
     for encoding in encodings:
         columns[COLUMNS[encoding]] = _vector_column(result, encoding, np.array(good))

@@ -11,7 +11,7 @@ import numpy as np
 
 from service.context import Stages
 from service.errors import InvalidRequest, ModelNotServed, ServiceError
-from service.routes.operations import describe
+from service.handlers.info import describe
 from service.runtime import Runtime
 from service.settings import load_settings
 from service.usecases.embeddable import Embedded
