@@ -134,11 +134,15 @@ def test_a_form_that_is_as_described_is_answered(client: httpx.Client, path: str
     ("path", "form"),
     [
         ("/embed", {"text": "a"}),
+        ("/embed", {"encoding": ["int8"]}),
+        ("/similarity", {"query_text": ["a"]}),
+        ("/classify", {"label": ["a"]}),
+        ("/classify", {"label": ["a"], "text": "a", "image": b"picture"}),
         ("/embed", {"text": ["a"], "encoding": ["int9"]}),
         ("/ground", {"image": b"picture"}),
         ("/ground", {"image": b"picture", "phrase": ["a"], "score": True}),
         ("/audio/labels", {"audio": b"clip", "top_k": "two"}),
-        ("/classify", {"label": ["a"], "threshold": 2}),
+        ("/classify", {"label": ["a"], "text": "a", "threshold": 2}),
     ],
 )
 def test_a_wrong_form_does_not_fit_the_description(path: str, form: dict[str, Any]) -> None:
