@@ -83,7 +83,8 @@ async function ask(baseUrl: string, path: string, name: string): Promise<void> {
 
   const body = { queries: [{ image }], candidates: [{ text: `a ${name}` }, { text: "a train" }], probabilities: true };
   const { similarity, probabilities } = await answerOf(() => client.POST("/similarity", { body }));
-  console.log(`a ${name}: cosine ${similarity[0]?.[0]?.toFixed(3)}, probability ${probabilities?.[0]?.[0]?.toFixed(3)}`);
+  const [cosine, probability] = [similarity[0]?.[0], probabilities?.[0]?.[0]];
+  console.log(`a ${name}: cosine ${cosine?.toFixed(3)}, probability ${probability?.toFixed(3)}`);
 
   const labels = [name, "dog", "train"];
   const classified = await answerOf(() => client.POST("/classify", { body: { input: { image }, labels } }));
