@@ -10,10 +10,11 @@ import pytest
 
 from service import __version__
 from tests.docker.dockerfile import ROOT, read_dockerfile
-from tests.k8s.manifests import BUILDS, JOBS, K8S, OVERLAYS, build, of_kind
+from tests.k8s.manifests import BUILDS, JOBS, K8S, OVERLAYS, build, of_kind, pods
 
 VERSIONS = ("1.30", "1.37")
 """The oldest that docs/deploy.md names (preStop's sleep), and the newest with schemas."""
+COMPONENT = "app.kubernetes.io/component"
 CUSTOM_GROUPS = ("gateway.networking.k8s.io", "keda.sh", "monitoring.coreos.com")
 every_build = pytest.mark.parametrize("folder", BUILDS)
 
@@ -69,18 +70,35 @@ def test_the_namespace_enforces_the_restricted_standard(overlay: str) -> None:
     assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-@every_build
+@pytest.mark.parametrize("folder", [folder for folder in BUILDS if folder != "example"])
 def test_images_are_those_of_the_dockerfiles_in_this_version(folder: str) -> None:
     triton = read_dockerfile(ROOT / "docker" / "triton.Dockerfile")[-1].base
     allowed = {f"onepeace-{name}:{__version__}" for name in ("gateway", "triton", "export", "model")}
     allowed.add(triton.replace("tritonserver", "tensorrt"))  # a plan fits only the TensorRT of the same release
-    found = {
-        container["image"]
-        for one in of_kind(build(folder), "Deployment", "Job").values()
-        for part in ("initContainers", "containers")
-        for container in one["spec"]["template"]["spec"].get(part, [])
-    }
+    found = {container["image"] for one in pods(folder) for container in one.containers}
     assert found <= allowed
+
+
+def test_what_jobs_need_before_there_are_models_can_be_applied_alone() -> None:
+    chosen = [one for one in build("example") if one["metadata"]["labels"].get(COMPONENT) == "foundation"]
+    assert {(one["kind"], one["metadata"]["name"]) for one in chosen} == {
+        ("Namespace", "onepeace"),
+        ("PersistentVolumeClaim", "onepeace-models"),
+        ("NetworkPolicy", "default-deny"),
+        ("NetworkPolicy", "allow-dns"),
+    }
+    volumes = [volume for job in JOBS for one in pods(f"jobs/{job}") for volume in one.spec["volumes"]]
+    claims = {volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume}
+    assert claims == {"onepeace-models", *of_kind(build("jobs/export"), "PersistentVolumeClaim")}
+
+
+def test_the_example_pins_every_image_by_digest() -> None:
+    images = {container["image"] for one in pods("example") for container in one.containers}
+    assert {image.partition("@sha256:")[0].rpartition("/")[2] for image in images} == {
+        "onepeace-gateway",
+        "onepeace-triton",
+    }
+    assert all(len(image.partition("@sha256:")[2]) == 64 for image in images)
 
 
 def test_the_overlays_hold_what_they_say() -> None:

@@ -42,8 +42,8 @@ def test_a_pod_can_neither_write_its_image_nor_gain_rights(every_pod: list[Pod])
 
 def test_a_pod_runs_as_the_user_of_its_image(every_pod: list[Pod]) -> None:
     for pod in every_pod:
-        names = {container["image"].partition(":")[0] for container in pod.containers} & IMAGE_FILES.keys()
-        for name in names:
+        names = {re.split("[:@]", container["image"].rpartition("/")[2])[0] for container in pod.containers}
+        for name in names & IMAGE_FILES.keys():
             user = read_dockerfile(ROOT / "docker" / f"{IMAGE_FILES[name]}.Dockerfile")[-1].last("USER")
             context = pod.spec["securityContext"]
             assert f"{context['runAsUser']}:{context['runAsGroup']}" == user
