@@ -93,9 +93,9 @@ manifests:  ## Write what k8s/ copies: alert rules, dashboard, the digest of the
 
 .venv/k8s: .venv/dev
 	$(BIN)/python -m venv $@
-	$(PIP) --python $@/bin/python install checkov==3.3.30 || rm -r $@
+	$(PIP) --python $@/bin/python install checkov==3.3.30 || { rm -r $@; exit 1; }
 	npm install --prefix $@ --no-save --no-audit --no-fund --silent typescript@5.9.3 @kubernetes-models/gateway-api@2.0.0 \
-		@kubernetes-models/keda@2.0.0 @kubernetes-models/prometheus-operator@6.0.0 || rm -r $@
+		@kubernetes-models/keda@2.0.0 @kubernetes-models/prometheus-operator@6.0.0 || { rm -r $@; exit 1; }
 
 k8s-check: .venv/k8s  ## Check k8s/ whole: with checkov (300 MB, minutes) and the types of custom resources (60 MB), too
 	$(BIN)/pytest tests/k8s

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service import __version__
 from tests.docker.dockerfile import ROOT, read_dockerfile
-from tests.k8s.manifests import BUILDS, JOBS, K8S, OVERLAYS, build, of_kind, pods
+from tests.k8s.manifests import BUILDS, JOBS, K8S, OVERLAYS, build, built_with, of_kind, pods
 
 VERSIONS = ("1.30", "1.37")
 """The oldest that docs/deploy.md names (preStop's sleep), and the newest with schemas."""
@@ -42,6 +43,13 @@ def validate(text: str, version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_built_objects_fit_the_strict_schemas(folder: str, version: str) -> None:
     for one in build(folder):
+        if not is_custom(one):
+            validate(json.dumps(one, sort_keys=True), version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_no_overlay_has_fits_them_too(version: str, tmp_path: Path) -> None:
+    for one in built_with(tmp_path, "ingress", "api-keys", "tls", "onnx-fallback"):
         if not is_custom(one):
             validate(json.dumps(one, sort_keys=True), version)
 
