@@ -16,9 +16,6 @@ EXCEPTIONS = {
     "CKV_K8S_43": "digests are the registry's: who deploys pins them (docs/deploy.md); here are tags of this version",
     "CKV_K8S_15": "IfNotPresent: with a digest the node's copy is the image, and it starts when the registry is away",
     "CKV_K8S_40": "Triton runs as 1000, the user of NVIDIA's image, which owns its folders",
-    "CKV_K8S_8": "a job that ends has no liveness",
-    "CKV_K8S_9": "a job that ends has no readiness",
-    "CKV2_K8S_6": "default-deny selects every pod of the namespace; jobs are built without the base that holds it",
 }
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,7 @@ from threading import Thread
 
 import pytest
 
-from service.cli import _parser
+from export.cli import add_export_arguments
 from service.repository import read_repository
 from tests.k8s.manifests import JOBS, K8S, pod
 from tests.k8s.test_model_check import check, run
@@ -87,7 +88,11 @@ def test_a_file_that_is_not_there_fails_and_leaves_the_others(site: str, tmp_pat
 
 def test_the_export_takes_what_was_fetched() -> None:
     one = pod("jobs/export", "onepeace-export")
-    arguments = _parser().parse_args(one.container("export")["args"])
+    command, *words = one.container("export")["args"]
+    assert command == "export"
+    parser = ArgumentParser()
+    add_export_arguments(parser)
+    arguments = parser.parse_args(words)
     listed = (K8S / "jobs" / "export" / "checkpoints.txt").read_text().splitlines()
     fetched = {Path("/checkpoints") / line.split()[1] for line in listed if not line.startswith("#")}
     vocabulary = {arguments.bpe_dir / name for name in ("encoder.json", "vocab.bpe", "dict.txt")}
