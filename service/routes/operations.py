@@ -10,25 +10,36 @@ from service.handlers.info import describe
 from service.routes.lean import LeanRoute
 from service.runtime import runtime_of
 from service.wire.answers import json_response
+from service.wire.operations import DeadAnswer, InfoAnswer, LiveAnswer, NotReadyAnswer, ReadyAnswer
 
 router = APIRouter(route_class=LeanRoute)
 DEAD = "engine_dead"
 
 
-@router.get("/info", summary="Models, limits, versions")
+@router.get("/info", summary="Models, limits, versions", responses={200: {"model": InfoAnswer}}, response_model=None)
 async def info(request: Request) -> Response:
     """What is served, by what, within which limits."""
     return json_response(describe(runtime_of(request)))
 
 
-@router.get("/health/live", summary="Is the process alive?", responses={503: {"description": "only a new one helps"}})
+@router.get(
+    "/health/live",
+    summary="Is the process alive?",
+    responses={200: {"model": LiveAnswer}, 503: {"model": DeadAnswer, "description": "Only a new process helps"}},
+    response_model=None,
+)
 async def live(request: Request) -> Response:
     """200 while the event loop turns; 503 when a thread of the embedded engine has died."""
     alive = runtime_of(request).alive()
     return _health({"status": "live" if alive else DEAD}, well=alive)
 
 
-@router.get("/health/ready", summary="Are new callers welcome?", responses={503: {"description": "not ready"}})
+@router.get(
+    "/health/ready",
+    summary="Are new callers welcome?",
+    responses={200: {"model": ReadyAnswer}, 503: {"model": NotReadyAnswer, "description": "Not ready"}},
+    response_model=None,
+)
 async def ready(request: Request) -> Response:
     """200 once every model is loaded and warm; 503 before, and from the first SIGTERM on.
 
