@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -29,6 +30,8 @@ from service.wire.body import BodyReader
 from service.wire.form import FormRule
 
 Schema = TypeVar("Schema", bound=BaseModel)
+WARM_LOOK_S = 0.05
+"""Seconds between two looks at an engine that has not answered yet."""
 
 
 class Runtime:
@@ -56,15 +59,27 @@ class Runtime:
         self.metrics.ready.set_function(lambda: float(self.ready()))
         self._bodies = BodyReader(settings, self.admission)
         self._started = False
+        self._warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Load and warm every model, then be ready."""
+        """Load and warm every model, then be ready; where servers elsewhere do that, as soon as they have."""
         await self.engine.start()
         self._started = True
-        self.lifecycle.started()
+        if self.engine.ready():
+            self.lifecycle.warmed()
+        else:
+            self.lifecycle.wait()
+            self._warming = asyncio.create_task(self._wait_until_warm())
+
+    async def _wait_until_warm(self) -> None:
+        while not self.engine.ready():  # noqa: ASYNC110 (readiness has no event)
+            await asyncio.sleep(WARM_LOOK_S)
+        self.lifecycle.warmed()
 
     async def close(self) -> None:
         """Finish what runs and let go of threads and models."""
+        if self._warming is not None:
+            self._warming.cancel()
         await self.pipeline.close()
         await self.engine.close()
 
@@ -73,8 +88,16 @@ class Runtime:
         self.lifecycle.drain()
 
     def ready(self) -> bool:
-        """Whether new callers are welcome."""
-        return self.lifecycle.state is State.READY and self.engine.ready()
+        """Whether new callers are welcome: warmed once, not draining, and able to serve.
+
+        A Triton that is away later does not count. It is shared: if its loss made every gateway unready, callers would
+        meet refused connections where they now get a 503 that says why and when to come again.
+        """
+        return self.lifecycle.state is State.READY and self.alive()
+
+    def alive(self) -> bool:
+        """Whether this process can still serve; if not, only a new one can."""
+        return self.engine.alive()
 
     def head(self, model: str) -> Source:
         """What answers for a model whose output is not an embedding.

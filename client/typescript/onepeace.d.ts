@@ -255,7 +255,7 @@ export interface paths {
         };
         /**
          * Is the process alive?
-         * @description Always 200 while the event loop turns.
+         * @description 200 while the event loop turns; 503 when a thread of the embedded engine has died.
          */
         get: operations["live"];
         put?: never;
@@ -275,7 +275,9 @@ export interface paths {
         };
         /**
          * Are new callers welcome?
-         * @description 200 once every model is loaded and warm; 503 before, from the first SIGTERM on, and while Triton is away.
+         * @description 200 once every model is loaded and warm; 503 before, and from the first SIGTERM on.
+         *
+         *     A Triton that is away later shows in `engine` alone.
          */
         get: operations["ready"];
         put?: never;
@@ -324,6 +326,17 @@ export interface components {
             x1: number;
             /** Y1 */
             y1: number;
+        };
+        /**
+         * DeadAnswer
+         * @description Answer of `/health/live` with 503.
+         */
+        DeadAnswer: {
+            /**
+             * Status
+             * @constant
+             */
+            status: "engine_dead";
         };
         /**
          * EmbedAnswer
@@ -645,7 +658,12 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "starting" | "draining" | "engine_unavailable";
+            status: "starting" | "draining" | "engine_unavailable" | "engine_dead";
+            /**
+             * Engine
+             * @enum {string}
+             */
+            engine: "ready" | "unavailable";
         };
         /**
          * PairAnswer
@@ -719,6 +737,12 @@ export interface components {
              * @constant
              */
             status: "ready";
+            /**
+             * Engine
+             * @description whether every model has a server that is well now
+             * @enum {string}
+             */
+            engine: "ready" | "unavailable";
         };
         /**
          * ServedModel
@@ -2880,6 +2904,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LiveAnswer"];
+                };
+            };
+            /** @description Only a new process helps */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadAnswer"];
                 };
             };
         };

@@ -70,6 +70,9 @@ class Engine(Protocol):
     def ready(self) -> bool:
         """Whether `infer` can be expected to answer now, for every model."""
 
+    def alive(self) -> bool:
+        """Whether all that runs in this process still does; if not, only a new process can answer everything."""
+
     def slots(self, model: ModelFolder) -> int:
         """How many calls of a model should be under way at once."""
 

@@ -76,6 +76,10 @@ class TritonEngine:
         """Whether every model has a server that answered its last canary or call."""
         return all(self._choices(name) for name in self._models)
 
+    def alive(self) -> bool:
+        """Always: what may be away runs elsewhere, and is looked for until it is back."""
+        return True
+
     def slots(self, model: ModelFolder) -> int:  # noqa: ARG002 (the protocol's signature)
         """Enough that Triton always has the next batches at hand, and can merge those of several gateways."""
         return self._settings.triton_calls
