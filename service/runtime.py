@@ -15,11 +15,13 @@ from service.engine.protocol import Engine
 from service.errors import InputError, NotReady
 from service.fetching.fetcher import build_fetcher
 from service.fetching.media_urls import MediaUrls
+from service.ledger import Ledger
 from service.lifecycle import Lifecycle, State
 from service.metrics import Metrics
 from service.pipeline import Pipeline
-from service.repository import ModelFolder, read_repository
+from service.repository import CONTRACTS, ModelFolder, read_repository
 from service.settings import Settings
+from service.tracer_choice import build_tracer
 from service.usecases.embedding import Embedder
 from service.usecases.heads import Heads
 from service.usecases.items import AudioItem, Item, MediaItem, VectorItem, leaves, modality
@@ -29,6 +31,7 @@ from service.wire.body import BodyReader
 from service.wire.form import FormRule
 
 Schema = TypeVar("Schema", bound=BaseModel)
+INPUT_MODALITIES = {"tokens": "text", "pixels": "image", "pixels_2": "image", "waveform": "audio"}
 
 
 class Runtime:
@@ -53,7 +56,9 @@ class Runtime:
         self.label_vectors = LabelVectors(self.embedder.fingerprint, settings.label_cache)
         self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)
         self.space = Source(settings.model_name, self.embedder.fingerprint)
-        self.metrics.ready.set_function(lambda: float(self.ready()))
+        self.tracer = build_tracer(settings)
+        self.ledger = Ledger(self.metrics, self.admission, self.tracer)
+        self._watch()
         self._bodies = BodyReader(settings, self.admission)
         self._started = False
 
@@ -67,6 +72,18 @@ class Runtime:
         """Finish what runs and let go of threads and models."""
         await self.pipeline.close()
         await self.engine.close()
+        if self.tracer is not None:
+            await self.tracer.close()
+
+    def _watch(self) -> None:
+        """What is asked for whenever the metrics are read."""
+        metrics, admission = self.metrics, self.admission
+        metrics.ready.set_function(lambda: float(self.ready()))
+        metrics.engine_up.set_function(lambda: float(self.engine.ready()))
+        metrics.admitted_items.set_function(lambda: admission.items)
+        metrics.admitted_bytes.set_function(lambda: admission.bytes)
+        metrics.queue_limit.set(self.settings.max_queue)
+        metrics.bytes_limit.set(self.settings.max_pending_bytes)
 
     def drain(self) -> None:
         """The end was asked for: not ready from now on, yet serving."""
@@ -111,13 +128,20 @@ class Runtime:
         if not self._started:
             raise NotReady("the models are being loaded")
 
-    def admit_items(self, context: RequestContext, items: Sequence[Item | InputError]) -> None:
+    def admit_items(
+        self, context: RequestContext, items: Sequence[Item | InputError], *, counted: bool = True
+    ) -> None:
         """Account for items to embed, and for the memory of what they decode to, until the request is answered.
+
+        `counted`: they are the caller's, not what we embed beside.
 
         Raises:
             QueueFull: there is no room for them.
         """
         good = [leaf for item in items if not isinstance(item, InputError) for leaf in leaves(item)]
+        if counted:
+            for leaf in good:
+                context.stages.tally.add(modality(leaf))
         self.admission.take_items(context, len(good))
         self.admission.take_bytes(context, sum(map(self._leaf_bytes, good)))
 
@@ -133,6 +157,7 @@ class Runtime:
         Raises:
             QueueFull: there is no room for it.
         """
+        context.stages.tally.add("audio")
         self.admission.take_items(context, 1)
         self.admission.take_bytes(context, self.pipeline.preprocessor.clip_bytes(model))
 
@@ -146,11 +171,14 @@ class Runtime:
         self.admission.take_bytes(context, rows * self.pipeline.preprocessor.row_bytes(model))
 
     def admit_rows(self, context: RequestContext, model: str, rows: int) -> None:
-        """Account for rows of one head; they share one picture or clip.
+        """Account for rows of one head; they share one picture or clip, and each has its text where there are texts.
 
         Raises:
             QueueFull: there is no room for them.
         """
+        for tensor in CONTRACTS[model].inputs:
+            if kind := INPUT_MODALITIES.get(tensor.name):
+                context.stages.tally.add(kind, rows if kind == "text" else 1)
         self.admission.take_items(context, rows)
         self.admission.take_bytes(context, self.pipeline.preprocessor.row_bytes(model))
 

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from typing import Any
 
-from service.context import RequestContext
-from service.errors import DeadlineExceeded, NotReady, QueueFull, RequestTooSlow, ServiceError
+from service.context import RequestContext, Stages, Tally
+from service.errors import DeadlineExceeded, Draining, QueueFull, RequestTooSlow, ServiceError
 from service.handlers.embed import embed
 from service.handlers.results import EmbedResult
 from service.rpc.answers import stream_message
@@ -99,7 +99,7 @@ class EmbedStream:
 
     async def _stop_at_the_end(self, reader: asyncio.Task[None]) -> None:
         await self._stopping.wait()
-        self._error = NotReady("the service is stopping: send what was not answered to another")
+        self._error = Draining("the service is stopping: send what was not answered to another")
         reader.cancel()
 
     async def _read(self, group: asyncio.TaskGroup) -> None:
@@ -165,6 +165,7 @@ class EmbedStream:
                 async with asyncio.timeout(self._runtime.settings.deadline_ms / 1000):
                     return await embed(self._runtime, context, alone)
             except QueueFull:
+                context.stages.tally = Tally()  # it will be counted when it comes again
                 async with self._waiting:
                     await asyncio.sleep(RETRY_S)
             except TimeoutError:
@@ -177,6 +178,8 @@ class EmbedStream:
                 return self._failed(wanted, value, ServiceError("something went wrong here"))
             finally:
                 self._runtime.admission.release(context)
+                self._runtime.metrics.stages_ended(context.stages)
+                self._call.context.stages.tally.merge(context.stages.tally)
 
     def _failed(self, wanted: EmbedEnvelope, value: object, error: ServiceError) -> EmbedResult:
         items = check_items([value], "/inputs")
@@ -184,4 +187,7 @@ class EmbedStream:
         return EmbedResult(self._runtime.space, dimensions, wanted.encoding, items, [error])
 
     def _new_context(self) -> RequestContext:
-        return RequestContext(self._call.context.request_id, {}, asyncio.get_running_loop().time())
+        """What an item or a message of the stream carries; its steps are the call's."""
+        call = self._call.context
+        now_s = asyncio.get_running_loop().time()
+        return RequestContext(call.request_id, {}, now_s, stages=Stages(span=call.stages.span))
