@@ -38,7 +38,7 @@ class Ledger:
         if self._tracer is not None and path not in PROBES:
             headers = context.headers
             context.stages.span = self._tracer.begin(
-                valid_traceparent(headers.get(b"traceparent")), headers.get(b"tracestate")
+                context.began_s, valid_traceparent(headers.get(b"traceparent")), headers.get(b"tracestate")
             )
 
     def close(self, context: RequestContext, endpoint: str, status: int, error: object) -> None:

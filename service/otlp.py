@@ -47,16 +47,15 @@ class OtlpTracer:
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("onepeace", __version__)
 
-    def begin(self, traceparent: bytes | None, tracestate: bytes | None) -> Span | None:
+    def begin(self, began_s: float, traceparent: bytes | None, tracestate: bytes | None) -> Span | None:
         """A span of kind SERVER; see `Tracer.begin`."""
         carrier = {} if traceparent is None else {"traceparent": traceparent.decode()}
         if carrier and tracestate is not None:
             carrier["tracestate"] = tracestate.decode("latin-1")
         parent = _PROPAGATOR.extract(carrier, Context())
-        span = self._tracer.start_span("request", parent, SpanKind.SERVER)
-        if not span.is_recording():
-            return None
-        return OtlpSpan(self._tracer, span, time.time_ns() - time.perf_counter_ns())
+        epoch_ns = time.time_ns() - time.perf_counter_ns()
+        span = self._tracer.start_span("request", parent, SpanKind.SERVER, start_time=epoch_ns + int(began_s * 1e9))
+        return OtlpSpan(self._tracer, span, epoch_ns) if span.is_recording() else None
 
     async def close(self) -> None:
         """Send what is left; a collector that does not answer is not waited for beyond `CLOSE_S`."""
@@ -122,4 +121,4 @@ class OtlpSpan:
 
 
 def _links(spans: Sequence[Span]) -> list[Link]:
-    return [Link(span._context) for span in spans if isinstance(span, OtlpSpan)]  # noqa: SLF001
+    return [Link(span._context) for span in spans if isinstance(span, OtlpSpan)]

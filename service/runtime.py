@@ -128,9 +128,7 @@ class Runtime:
         if not self._started:
             raise NotReady("the models are being loaded")
 
-    def admit_items(
-        self, context: RequestContext, items: Sequence[Item | InputError], *, counted: bool = True
-    ) -> None:
+    def admit_items(self, context: RequestContext, items: Sequence[Item | InputError], *, counted: bool = True) -> None:
         """Account for items to embed, and for the memory of what they decode to, until the request is answered.
 
         `counted`: they are the caller's, not what we embed beside.

@@ -39,8 +39,11 @@ class Span(Protocol):
 class Tracer(Protocol):
     """Begins the spans of requests and sends what was recorded to a collector."""
 
-    def begin(self, traceparent: bytes | None, tracestate: bytes | None) -> Span | None:
-        """A request has come, with the caller's valid W3C context if there was one; None: it is not recorded."""
+    def begin(self, began_s: float, traceparent: bytes | None, tracestate: bytes | None) -> Span | None:
+        """A request came at `began_s` (`time.perf_counter()`), with the caller's W3C context if it had a valid one.
+
+        None: it is not recorded.
+        """
 
     async def close(self) -> None:
         """Send what is left, for a short while."""
