@@ -16,7 +16,7 @@ from service.batching.row_queue import BULK_HANDICAP_S, Priority, Row, RowQueue,
 from service.engine.protocol import Array, Batch, Engine, RowInputs
 from service.errors import DeadlineExceeded, EngineFailure, QueueFull, ServiceError
 from service.repository import ModelFolder
-from service.tracing import Span
+from service.tracing import Attributes, Span
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +203,11 @@ def _batch_span(model: str, rows: list[Row], padding: int) -> Span | None:
     spans = list(dict.fromkeys(row.span for row in rows if row.span is not None))
     if not spans:
         return None
-    attributes = {"onepeace.model": model, "onepeace.rows": len(rows), "onepeace.padding_positions": padding}
+    attributes: Attributes = {
+        "onepeace.model": model,
+        "onepeace.rows": len(rows),
+        "onepeace.padding_positions": padding,
+    }
     return spans[0].child(f"batch {model}", attributes, spans)
 
 
