@@ -105,10 +105,12 @@ def test_what_is_asked_for_exists_in_a_live_servers_metrics(expression: str, exp
     nodes = list(parts(parsed(expression)))
     selectors = [node for node in nodes if isinstance(node, promql.VectorSelector)]
     assert selectors, "no series in it"
-    used = {matcher.name for selector in selectors for matcher in selector.matchers.matchers}
-    used |= {label for node in nodes for label in getattr(getattr(node, "modifier", None), "labels", None) or []}
     for selector in selectors:
-        assert used - BY_PROMETHEUS <= exposed[selector.name], selector.name
+        assert {matcher.name for matcher in selector.matchers.matchers} <= exposed[selector.name], selector.name
+    for node in nodes:
+        grouped = set(getattr(getattr(node, "modifier", None), "labels", None) or [])
+        below = [one.name for one in parts(node) if isinstance(one, promql.VectorSelector)]
+        assert grouped - BY_PROMETHEUS <= set().union(*(exposed[name] for name in below)), below
 
 
 def test_every_series_of_the_service_is_on_the_dashboard(live: dict[str, set[str]]) -> None:
