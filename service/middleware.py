@@ -40,6 +40,12 @@ class RequestMiddleware:
         for watchdog in self._watchdogs:
             watchdog.end_unread(Draining("the service is stopping"))
 
+    def refuse(self, error: ServiceError, request_id: str) -> None:
+        """Enter a request into the books that never came here: its head could not be read."""
+        context = RequestContext(request_id, {}, asyncio.get_running_loop().time())
+        self._runtime.ledger.open(context, "")
+        self._runtime.ledger.close(context, "other", error.status, error)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":

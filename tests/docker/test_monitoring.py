@@ -64,7 +64,9 @@ def samples(text: str) -> dict[str, set[str]]:
         for suffix in suffixes:
             found.setdefault(family.name + suffix, set())
         for sample in family.samples:
-            found.setdefault(sample.name, set()).update(sample.labels)
+            # The parser gives Triton's counters, which have no `_total`, one.
+            name = sample.name if f"\n{sample.name}" in text else sample.name.removesuffix("_total")
+            found.setdefault(name, set()).update(sample.labels)
     return found
 
 

@@ -38,7 +38,7 @@ def test_promtool_takes_the_rules_and_runs_their_tests() -> None:
 
 
 def test_promtools_tests_can_fail(tmp_path: Path) -> None:
-    changed = RULES.read_text().replace("14.4 * 0.001", "200 * 0.001")
+    changed = RULES.read_text().replace('status=~"5.."', 'status=~"2.."')
     (tmp_path / "onepeace.yml").write_text(changed)
     tests = yaml.safe_load(TESTS.read_text()) | {"rule_files": ["onepeace.yml"]}
     (tmp_path / "tests.yml").write_text(yaml.safe_dump(tests))
@@ -47,8 +47,10 @@ def test_promtools_tests_can_fail(tmp_path: Path) -> None:
 
 
 def test_promtool_takes_the_configuration_with_the_rules_in_place(tmp_path: Path) -> None:
-    config = (ROOT / "docker" / "prometheus" / "prometheus.yml").read_text()
-    (tmp_path / "prometheus.yml").write_text(config.replace("/etc/prometheus/rules/onepeace.yml", str(RULES)))
+    config = yaml.safe_load((ROOT / "docker" / "prometheus" / "prometheus.yml").read_text())
+    del config["scrape_config_files"]  # Debian 12 has promtool 2.42, this is known from 2.43 on
+    config["rule_files"] = [str(RULES)]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
     assert "SUCCESS" in promtool("check", "config", "prometheus.yml", folder=tmp_path)
 
 

@@ -134,6 +134,18 @@ def test_a_body_that_is_too_large_is_a_rejection_with_its_reason(caller: httpx.C
     assert value(caller, "onepeace_rejections_total", reason="body_too_large") - before == 1
 
 
+def test_a_head_that_cant_be_read_is_counted_like_any_request(caller: httpx.Client, watched: LiveServer) -> None:
+    before = [
+        value(caller, "onepeace_rejections_total", reason="head_too_large"),
+        value(caller, "onepeace_errors_total", code="malformed_request"),
+    ]
+    watched.raw(b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"x" * 70_000 + b"\r\n\r\n")
+    watched.raw(b"no http at all\r\n\r\n")
+    assert value(caller, "onepeace_rejections_total", reason="head_too_large") - before[0] == 1
+    assert value(caller, "onepeace_errors_total", code="malformed_request") - before[1] == 1
+    assert value(caller, "onepeace_requests_in_flight") == 1, "this one"
+
+
 def series(caller: httpx.Client) -> set[str]:
     lines = caller.get("/metrics").text.splitlines()
     return {line.rpartition(" ")[0] for line in lines if line.startswith("onepeace_")}

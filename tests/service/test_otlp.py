@@ -125,6 +125,13 @@ async def test_a_collector_that_is_away_delays_the_end_by_little_and_no_request(
         await tracer.close()
 
 
+@pytest.mark.parametrize(("ratio", "expected"), [(0.0, 0), (1.0, 1000), (0.3, 300)])
+def test_requests_without_a_decision_are_traced_at_the_ratio(ratio: float, expected: int) -> None:
+    tracer = OtlpTracer("http://127.0.0.1:1", ratio)
+    begun = [tracer.begin(time.perf_counter(), None, None) for _ in range(1000)]  # never ended, so never sent
+    assert abs(sum(span is not None for span in begun) - expected) <= (100 if 0 < ratio < 1 else 0)
+
+
 def test_without_an_endpoint_nothing_is_traced() -> None:
     assert build_tracer(load_settings({})) is None
 
