@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 import time
@@ -51,7 +52,12 @@ class SinkHandler(logging.Handler):
 def timestamp(unix_s: float) -> str:
     """RFC 3339 in UTC, to the millisecond."""
     whole = int(unix_s)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((unix_s - whole) * 1000):03d}Z"
+    return f"{_second(whole)}.{int((unix_s - whole) * 1000):03d}Z"
+
+
+@functools.lru_cache(maxsize=2)
+def _second(unix_s: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(unix_s))
 
 
 def as_json(settings: Settings) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -75,11 +76,15 @@ class Runtime:
         if self.tracer is not None:
             await self.tracer.close()
 
+    async def render_metrics(self, accept: str) -> tuple[bytes, str]:
+        """See `Metrics.render`; in a thread, because it takes some 10 ms. Engines are asked on the event loop."""
+        self.metrics.ready.set(self.ready())
+        self.metrics.engine_up.set(self.engine.ready())
+        return await asyncio.to_thread(self.metrics.render, accept)
+
     def _watch(self) -> None:
-        """What is asked for whenever the metrics are read."""
+        """Numbers that are looked at when the metrics are read, which may be in a thread, and the limits of some."""
         metrics, admission = self.metrics, self.admission
-        metrics.ready.set_function(lambda: float(self.ready()))
-        metrics.engine_up.set_function(lambda: float(self.engine.ready()))
         metrics.admitted_items.set_function(lambda: admission.items)
         metrics.admitted_bytes.set_function(lambda: admission.bytes)
         metrics.queue_limit.set(self.settings.max_queue)

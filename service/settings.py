@@ -97,7 +97,7 @@ class Settings(BaseSettings):
         description="URL of an OpenTelemetry collector's OTLP/HTTP, such as http://localhost:4318; empty: no traces",
     )
     otlp_sample_ratio: float = Field(
-        1.0, ge=0, le=1, description="share of requests that are traced, of those that come without a decision"
+        0.1, ge=0, le=1, description="share of requests that are traced, of those that come without a decision"
     )
 
     @model_validator(mode="after")

@@ -42,5 +42,5 @@ async def ready(request: Request) -> Response:
 @router.get("/metrics", summary="Prometheus metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
     """Prometheus' text format, or OpenMetrics where `Accept` asks for it."""
-    body, content_type = runtime_of(request).metrics.render(request.headers.get("accept", ""))
+    body, content_type = await runtime_of(request).render_metrics(request.headers.get("accept", ""))
     return Response(body, headers={"content-type": content_type})
