@@ -20,5 +20,5 @@ def build_tracer(settings: Settings) -> Tracer | None:
         if not (error.name or "").startswith("opentelemetry"):
             raise
         names = f"{ENV_PREFIX}OTLP_ENDPOINT (--otlp-endpoint)"
-        raise SettingsError(f"{names} needs the extra 'otel': pip install 'onepeace-server[otel]'") from error
+        raise SettingsError(f"{names} needs the packages of the extra 'otel': pip install '.[otel]'") from error
     return OtlpTracer(settings.otlp_endpoint, settings.otlp_sample_ratio)
