@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import time
 
@@ -132,8 +133,12 @@ def test_requests_without_a_decision_are_traced_at_the_ratio(ratio: float, expec
     assert abs(sum(span is not None for span in begun) - expected) <= (100 if 0 < ratio < 1 else 0)
 
 
-def test_without_an_endpoint_nothing_is_traced() -> None:
+def test_without_an_endpoint_nothing_is_traced_and_no_sdk_loaded() -> None:
     assert build_tracer(load_settings({})) is None
+    known = "('opentelemetry.sdk', 'opentelemetry.exporter')"  # FastAPI loads the API where it is installed
+    code = f"import sys, service.server; print([name for name in sys.modules if name.startswith({known})])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:4318", "grpc://x", "http://", "http://a b"])
