@@ -21,6 +21,8 @@ from service.wire.schemas import EmbedEnvelope
 logger = logging.getLogger(__name__)
 RETRY_S = 0.005
 """How long the first of a stream's waiting items waits before it asks again for a place in the queue."""
+TRACED_ITEMS = 64
+"""Items of one stream that its trace shows, the first ones: a stream may have millions."""
 
 
 class StreamRoom:
@@ -139,7 +141,7 @@ class EmbedStream:
             self._items += 1
 
     async def _answer(self, message: _Message, place: int, name: str, index: int) -> None:
-        result = await self._embed(message.wanted, place)
+        result = await self._embed(message.wanted, place, traced=index < TRACED_ITEMS)
         message.wanted.inputs[place] = None  # its bytes are no longer needed
         message.left -= 1
         if not message.left:
@@ -153,12 +155,12 @@ class EmbedStream:
             raise RequestTooSlow(f"no answer was taken within {limit_ms} ms", limit=limit_ms) from None
         self._window.release()
 
-    async def _embed(self, wanted: EmbedEnvelope, place: int) -> EmbedResult:
+    async def _embed(self, wanted: EmbedEnvelope, place: int, *, traced: bool) -> EmbedResult:
         """One item's outcome, as of a request with this item alone."""
         value = wanted.inputs[place]
         alone = wanted.model_copy(update={"inputs": [value]})
         while True:
-            context = self._new_context()
+            context = self._new_context(traced=traced)
             context.stages.deadline_s = self._call.deadline_s(context.started_s)
             try:
                 # Ours alone: when the caller's passes, the whole call ends.
@@ -186,8 +188,9 @@ class EmbedStream:
         dimensions = wanted.dimensions or self._runtime.embedder.dimensions
         return EmbedResult(self._runtime.space, dimensions, wanted.encoding, items, [error])
 
-    def _new_context(self) -> RequestContext:
-        """What an item or a message of the stream carries; its steps are the call's."""
+    def _new_context(self, *, traced: bool = False) -> RequestContext:
+        """What an item or a message of the stream carries; `traced`: its steps are the call's."""
         call = self._call.context
         now_s = asyncio.get_running_loop().time()
-        return RequestContext(call.request_id, {}, now_s, stages=Stages(span=call.stages.span))
+        span = call.stages.span if traced else None
+        return RequestContext(call.request_id, {}, now_s, stages=Stages(span=span))
