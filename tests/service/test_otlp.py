@@ -75,8 +75,10 @@ def test_rest_and_grpc_requests_are_traced_from_the_callers_span_to_the_engine()
 def test_of_a_long_stream_only_the_first_items_are_traced() -> None:
     items = [pb.StreamItem(id=str(number), item=pb.Item(text="a cow")) for number in range(300)]
     requests = [pb.EmbedStreamRequest(items=[item]).SerializeToString() for item in items]
-    settings = {"otlp_sample_ratio": 1.0}
-    with collecting() as collector, live_server(REPOSITORY, otlp_endpoint=collector.url, **settings) as server:
+    with (
+        collecting() as collector,
+        live_server(REPOSITORY, otlp_endpoint=collector.url, otlp_sample_ratio=1.0) as server,
+    ):
         with grpc.insecure_channel(server.grpc_address) as channel:
             stream = channel.stream_stream("/onepeace.v1.OnePeaceService/EmbedStream")
             assert len(list(stream(iter(requests)))) == len(requests)
