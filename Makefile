@@ -79,7 +79,7 @@ bench: .venv/dev  ## Measure engine, decoding and service on the same cores
 	$(BIN)/python -m bench
 
 hashes: .venv/dev  ## Write docker/*.lock: what the images install, at the versions of requirements.lock, with hashes
-	$(HASH) pyproject.toml --extra cpu -c requirements.lock -o docker/gateway.lock
+	$(HASH) pyproject.toml --extra cpu --extra otel -c requirements.lock -o docker/gateway.lock
 	$(HASH) pyproject.toml --extra cpu --extra export -c requirements.lock -o docker/export.lock
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(HASH) - -o docker/build.lock

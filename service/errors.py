@@ -27,7 +27,9 @@
     │   └── FingerprintMismatch      a vector of another model
     └── Unavailable             the service can't answer now; the request may be right
         ├── QueueFull           429  `max_queue` inputs are being worked on
-        ├── NotReady            503  starting or draining
+        │   └── BytesFull       429  `max_pending_bytes` are held
+        ├── NotReady            503  starting
+        │   └── Draining        503  stopping
         ├── EngineUnavailable   503  the engine is out of reach, or sick
         ├── DeadlineExceeded    504  `deadline_ms` passed
         └── EngineFailure       500  the model failed on this input
@@ -39,17 +41,22 @@ engine both; `problem.py` renders them all.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 Number = int | float
 
 
 class ServiceError(Exception):
-    """Base of all errors with a known answer. `detail` is shown to the caller: never paths or payloads."""
+    """Base of all errors with a known answer. `detail` is shown to the caller: never paths or payloads.
+
+    `reason` is the word for operators where the code tells them too little; see `rejection_reason`.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
+    reason: ClassVar[str | None] = None
 
     def __init__(self, detail: str, *, limit: Number | None = None, actual: Number | None = None) -> None:
         super().__init__(detail)
@@ -227,11 +234,24 @@ class QueueFull(Unavailable):
     retry_after_s = 1
 
 
+class BytesFull(QueueFull):
+    """What is at work holds as many bytes as `max_pending_bytes` allows."""
+
+    reason = "bytes"
+
+
 class NotReady(Unavailable):
-    """The service is starting or draining."""
+    """The service is starting, or (as `Draining`) on its way out."""
 
     code, title = "not_ready", "Not ready"
+    reason: ClassVar[str | None] = "starting"
     retry_after_s = 1
+
+
+class Draining(NotReady):
+    """The service stops."""
+
+    reason = "draining"
 
 
 class EngineUnavailable(Unavailable):
@@ -245,9 +265,28 @@ class DeadlineExceeded(Unavailable):
     """The deadline passed before the answer was ready."""
 
     status, code, title = 504, "deadline_exceeded", "Deadline exceeded"
+    reason = "deadline"
 
 
 class EngineFailure(Unavailable):
     """The model failed on this input; its neighbours were answered."""
 
     status, code, title = 500, "engine_failure", "Engine failure"
+
+
+REFUSING_STATUSES = frozenset({401, 403, 408, 413, 429, 431, 503, 504})
+"""Statuses of requests that were turned away, whatever their inputs hold."""
+
+
+def rejection_reason(error: type[ServiceError]) -> str | None:
+    """Why a class of errors turns requests away, in one word; None where inputs or the model are to blame."""
+    if error.status not in REFUSING_STATUSES:
+        return None
+    return error.reason or error.code
+
+
+def error_classes(base: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
+    """`base` and every class below it."""
+    yield base
+    for child in base.__subclasses__():
+        yield from error_classes(child)

@@ -19,12 +19,15 @@ from service.media.text import EncodedText, TextSource
 from service.preprocessing import Prepared, Preprocessor
 from service.repository import ModelFolder
 from service.settings import Settings
+from service.tracing import Span
 
 T = TypeVar("T")
 Job = Callable[[], T]
 
 TEXT_JOB_CHARS = 32 * 1024
 """Characters (or ids) tokenised in one job: at most some 30 ms, after which another request's job has its turn."""
+TRACED_BATCHES = 16
+"""Batches of one request that its trace shows; the first ones."""
 INLINE_TEXT_CHARS = 512
 """Texts up to this many characters together are tokenised on the event loop: some 50 µs at most, while a change
 of threads costs as much and gains nothing."""
@@ -54,12 +57,12 @@ class Pipeline:
     async def prepare(self, jobs: Sequence[Job[T]], stages: Stages) -> list[T | InputError]:
         """Run each job in a decoding thread; an input error takes the place of its own result only."""
         loop = asyncio.get_running_loop()
-        started = time.perf_counter()
+        started_s = time.perf_counter()
         futures = [loop.run_in_executor(self._pool, _attempt, job) for job in jobs]
         try:
             return [await future for future in futures]
         finally:
-            stages.decode += time.perf_counter() - started
+            stages.spent("decode", started_s)
             for future in futures:  # after a cancellation the rest need not start
                 future.cancel()
 
@@ -72,9 +75,9 @@ class Pipeline:
             return [_attempt(partial(self.preprocessor.text, model, text)) for text in some]
 
         if sum(map(len, texts)) <= INLINE_TEXT_CHARS:
-            started = time.perf_counter()
+            started_s = time.perf_counter()
             encoded = tokenize(texts)
-            stages.decode += time.perf_counter() - started
+            stages.spent("decode", started_s)
             return encoded
         results = await self.prepare([partial(tokenize, some) for some in _portions(texts)], stages)
         return [text for result in results if not isinstance(result, InputError) for text in result]
@@ -93,7 +96,7 @@ class Pipeline:
             places.setdefault(row.model, []).append(place)
         groups = [
             self._batchers[model].submit(
-                [(rows[place].inputs, rows[place].length) for place in own], priority, stages.deadline_s
+                [(rows[place].inputs, rows[place].length) for place in own], priority, stages.deadline_s, stages.span
             )
             for model, own in places.items()
         ]
@@ -144,3 +147,19 @@ def _record(results: Sequence[RowResult | EngineFailure], stages: Stages) -> Non
     done = [result for result in results if isinstance(result, RowResult)]
     stages.queue += max((result.queue_s for result in done), default=0.0)
     stages.infer += max((result.infer_s for result in done), default=0.0)
+    stages.ended_s = time.perf_counter()
+    if stages.span is not None:
+        _trace(done, stages.span)
+
+
+def _trace(results: Sequence[RowResult], span: Span) -> None:
+    """A wait and a run for each batch that rows of this request were in."""
+    batches: dict[float, RowResult] = {}
+    for result in results:
+        known = batches.get(result.started_s)
+        if known is None or known.queue_s < result.queue_s:
+            batches[result.started_s] = result
+    for started_s, result in sorted(batches.items())[:TRACED_BATCHES]:
+        links = () if result.span is None else (result.span,)
+        span.add("queue", started_s - result.queue_s, started_s)
+        span.add("infer", started_s, started_s + result.infer_s, links)

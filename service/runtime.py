@@ -16,11 +16,13 @@ from service.engine.protocol import Engine
 from service.errors import InputError, NotReady
 from service.fetching.fetcher import build_fetcher
 from service.fetching.media_urls import MediaUrls
+from service.ledger import Ledger
 from service.lifecycle import Lifecycle, State
 from service.metrics import Metrics
 from service.pipeline import Pipeline
-from service.repository import ModelFolder, read_repository
+from service.repository import CONTRACTS, ModelFolder, read_repository
 from service.settings import Settings
+from service.tracer_choice import build_tracer
 from service.usecases.embedding import Embedder
 from service.usecases.heads import Heads
 from service.usecases.items import AudioItem, Item, MediaItem, VectorItem, leaves, modality
@@ -32,6 +34,7 @@ from service.wire.form import FormRule
 Schema = TypeVar("Schema", bound=BaseModel)
 WARM_LOOK_S = 0.05
 """Seconds between two looks at an engine that has not answered yet."""
+INPUT_MODALITIES = {"tokens": "text", "pixels": "image", "pixels_2": "image", "waveform": "audio"}
 
 
 class Runtime:
@@ -56,7 +59,9 @@ class Runtime:
         self.label_vectors = LabelVectors(self.embedder.fingerprint, settings.label_cache)
         self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)
         self.space = Source(settings.model_name, self.embedder.fingerprint)
-        self.metrics.ready.set_function(lambda: float(self.ready()))
+        self.tracer = build_tracer(settings)
+        self.ledger = Ledger(self.metrics, self.admission, self.tracer)
+        self._watch()
         self._bodies = BodyReader(settings, self.admission)
         self._started = False
         self._warming: asyncio.Task[None] | None = None
@@ -82,6 +87,22 @@ class Runtime:
             self._warming.cancel()
         await self.pipeline.close()
         await self.engine.close()
+        if self.tracer is not None:
+            await self.tracer.close()
+
+    async def render_metrics(self, accept: str) -> tuple[bytes, str]:
+        """See `Metrics.render`; in a thread, because it takes some 10 ms. Engines are asked on the event loop."""
+        self.metrics.ready.set(self.ready())
+        self.metrics.engine_up.set(self.engine.ready())
+        return await asyncio.to_thread(self.metrics.render, accept)
+
+    def _watch(self) -> None:
+        """Numbers that are looked at when the metrics are read, which may be in a thread, and the limits of some."""
+        metrics, admission = self.metrics, self.admission
+        metrics.admitted_items.set_function(lambda: admission.items)
+        metrics.admitted_bytes.set_function(lambda: admission.bytes)
+        metrics.queue_limit.set(self.settings.max_queue)
+        metrics.bytes_limit.set(self.settings.max_pending_bytes)
 
     def drain(self) -> None:
         """The end was asked for: not ready from now on, yet serving."""
@@ -134,13 +155,18 @@ class Runtime:
         if not self._started:
             raise NotReady("the models are being loaded")
 
-    def admit_items(self, context: RequestContext, items: Sequence[Item | InputError]) -> None:
+    def admit_items(self, context: RequestContext, items: Sequence[Item | InputError], *, counted: bool = True) -> None:
         """Account for items to embed, and for the memory of what they decode to, until the request is answered.
+
+        `counted`: they are the caller's, not what we embed beside.
 
         Raises:
             QueueFull: there is no room for them.
         """
         good = [leaf for item in items if not isinstance(item, InputError) for leaf in leaves(item)]
+        if counted:
+            for leaf in good:
+                context.stages.tally.add(modality(leaf))
         self.admission.take_items(context, len(good))
         self.admission.take_bytes(context, sum(map(self._leaf_bytes, good)))
 
@@ -156,6 +182,7 @@ class Runtime:
         Raises:
             QueueFull: there is no room for it.
         """
+        context.stages.tally.add("audio")
         self.admission.take_items(context, 1)
         self.admission.take_bytes(context, self.pipeline.preprocessor.clip_bytes(model))
 
@@ -169,11 +196,14 @@ class Runtime:
         self.admission.take_bytes(context, rows * self.pipeline.preprocessor.row_bytes(model))
 
     def admit_rows(self, context: RequestContext, model: str, rows: int) -> None:
-        """Account for rows of one head; they share one picture or clip.
+        """Account for rows of one head; they share one picture or clip, and each has its text where there are texts.
 
         Raises:
             QueueFull: there is no room for them.
         """
+        for tensor in CONTRACTS[model].inputs:
+            if kind := INPUT_MODALITIES.get(tensor.name):
+                context.stages.tally.add(kind, rows if kind == "text" else 1)
         self.admission.take_items(context, rows)
         self.admission.take_bytes(context, self.pipeline.preprocessor.row_bytes(model))
 

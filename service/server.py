@@ -15,6 +15,8 @@ import uvicorn
 from service.app import build_app
 from service.errors import ServiceError
 from service.http_protocol import BoundedHttpProtocol
+from service.log_format import as_json, set_up_logging
+from service.log_sink import LogSink
 from service.middleware import RequestMiddleware
 from service.repository import RepositoryError
 from service.rpc.server import RpcServer
@@ -123,10 +125,18 @@ def serve(settings: Settings) -> int:
         RepositoryError: the model repository can't be served.
         SettingsError: the address can't be listened on.
     """
-    level = settings.log_level
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     runtime = Runtime(settings)
-    app = build_app(runtime)
+    sink = LogSink(sys.stderr.fileno(), runtime.metrics.log_lines_dropped.inc)
+    set_up_logging(settings, sink)
+    runtime.ledger.log_to(sink, as_json=as_json(settings))
+    try:
+        return _run(settings, runtime)
+    finally:
+        sink.close()
+
+
+def _run(settings: Settings, runtime: Runtime) -> int:
+    level, app = settings.log_level, build_app(runtime)
     config = uvicorn.Config(
         app,
         http=BoundedHttpProtocol,

@@ -91,6 +91,18 @@ class Settings(BaseSettings):
         "info", description="least severe log line: debug, info, warning, error"
     )
 
+    log_format: Annotated[Literal["auto", "json", "text"], BeforeValidator(_lower)] = Field(
+        "auto", description="log lines: json, text, or auto (json, but text at a terminal)"
+    )
+    otlp_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$",
+        description="URL of an OpenTelemetry collector's OTLP/HTTP, such as http://localhost:4318; empty: no traces",
+    )
+    otlp_sample_ratio: float = Field(
+        0.1, ge=0, le=1, description="share of requests that are traced, of those that come without a decision"
+    )
+
     @model_validator(mode="after")
     def _a_full_request_fits_the_queue(self) -> Settings:
         if self.max_items > self.max_queue:

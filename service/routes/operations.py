@@ -53,8 +53,9 @@ async def ready(request: Request) -> Response:
 
 @router.get("/metrics", summary="Prometheus metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
-    """The text exposition format."""
-    return Response(runtime_of(request).metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    """Prometheus' text format, or OpenMetrics where `Accept` asks for it."""
+    body, content_type = await runtime_of(request).render_metrics(request.headers.get("accept", ""))
+    return Response(body, headers={"content-type": content_type})
 
 
 def _health(state: dict[str, str], *, well: bool) -> Response:

@@ -12,8 +12,8 @@ import grpc
 
 from service.context import RequestContext
 from service.correlation import request_id, valid_traceparent
-from service.errors import BodyTooLarge, DeadlineExceeded, MalformedBody, NotReady, RequestTooSlow, ServiceError
-from service.ledger import CLIENT_CLOSED_REQUEST, Ledger
+from service.errors import BodyTooLarge, DeadlineExceeded, Draining, MalformedBody, RequestTooSlow, ServiceError
+from service.ledger import CLIENT_CLOSED_REQUEST
 from service.rpc.errors import DETAILS_KEY, status_of
 from service.runtime import Runtime
 
@@ -67,7 +67,7 @@ class Call:
             raise MalformedBody("the call holds no message")
         self._runtime.admission.take_bytes(self.context, len(data))
         self.context.body_read_s = loop.time()
-        self.context.stages.read = self.context.body_read_s - self.context.started_s
+        self.context.stages.spent("read", self.context.began_s)
         self.context.stages.deadline_s = due = self.deadline_s(self.context.body_read_s)
         limit_ms = settings.deadline_ms
         late = DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms)
@@ -87,10 +87,12 @@ class Call:
         if len(data) > limit:
             raise BodyTooLarge("the message is too large", limit=limit, actual=len(data))
         message: bytes = data
+        self.context.body_bytes += len(message)
         return message
 
     async def send(self, message: bytes) -> None:
         """Send one message of a stream; returns when the transport has taken it."""
+        self.context.answer_bytes += len(message)
         await self._rpc.write(message)
 
     async def greet(self) -> None:
@@ -142,7 +144,6 @@ class Calls:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._ledger = Ledger(runtime.metrics, runtime.admission)
         self._active: set[Call] = set()
         self.stopping = asyncio.Event()
 
@@ -151,23 +152,25 @@ class Calls:
         self.stopping.set()
         for call in self._active:
             if call.context.body_read_s is None:
-                call.end(NotReady("the service is stopping"))
+                call.end(Draining("the service is stopping"))
 
     def end_all(self) -> None:
         """The grace period is over."""
         for call in self._active:
-            call.end(NotReady(STOPPED))
+            call.end(Draining(STOPPED))
 
     async def serve(self, endpoint: str, rpc: Any, behave: Behaviour) -> bytes:
         """Serve one call: its answer, b"" for a stream. Errors end it with a status."""
         call = Call(rpc, self._runtime)
         error: ServiceError | None = None
         status = CLIENT_CLOSED_REQUEST
-        self._ledger.open()
+        self._runtime.ledger.open(call.context, endpoint)
         self._active.add(call)
         try:
             answer = await behave(call)
             status = 200
+            call.context.answer_bytes += len(answer)
+            call.context.stages.answered()
             call.close_well()
             return answer
         except asyncio.CancelledError:
@@ -185,6 +188,6 @@ class Calls:
         finally:
             call.stop_timer()
             self._active.discard(call)
-            self._ledger.close(call.context, endpoint, error.status if error else status, error)
+            self._runtime.ledger.close(call.context, endpoint, error.status if error else status, error)
         await call.close_with(error)
         return b""

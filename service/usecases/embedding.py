@@ -149,20 +149,20 @@ class Embedder:
         sources = [leaf.text if isinstance(leaf, TextItem) else leaf.ids for _, leaf in texts]
         encoded = await self._pipeline.prepare_texts("text", sources, stages)
         for ((part, place), leaf), text in zip(texts, encoded, strict=True):
-            ready = _located(text, leaf) if isinstance(text, InputError) else SingleRow(text_row("text", text))
+            ready = _located(text, leaf, stages) if isinstance(text, InputError) else SingleRow(text_row("text", text))
             part.ready[place] = ready
 
     async def _prepare_media(self, media: Sequence[tuple[_Place, ImageItem | AudioItem]], stages: Stages) -> None:
         prepared = await self._pipeline.prepare([self._job(leaf) for _, leaf in media], stages) if media else []
         for ((part, place), leaf), row in zip(media, prepared, strict=True):
-            part.ready[place] = _located(row, leaf) if isinstance(row, InputError) else SingleRow(row)
+            part.ready[place] = _located(row, leaf, stages) if isinstance(row, InputError) else SingleRow(row)
 
     async def _prepare_long(self, clips: Sequence[tuple[_Place, AudioItem]], stages: Stages, admit: Admit) -> None:
         if not clips:
             return
         prepared = await prepare_windows(self._pipeline, "audio", [leaf for _, leaf in clips], admit, stages)
         for ((part, place), leaf), clip in zip(clips, prepared, strict=True):
-            part.ready[place] = _located(clip, leaf) if isinstance(clip, InputError) else WindowRows(clip)
+            part.ready[place] = _located(clip, leaf, stages) if isinstance(clip, InputError) else WindowRows(clip)
 
     def _job(self, leaf: ImageItem | AudioItem) -> partial[Prepared]:
         preprocessor = self._pipeline.preprocessor
@@ -216,7 +216,8 @@ def _embeddables(part: _Parts) -> list[Embeddable]:
     return [ready for ready in part.ready if ready is not None and not isinstance(ready, InputError)]
 
 
-def _located(error: InputError, leaf: MediaItem) -> InputError:
+def _located(error: InputError, leaf: MediaItem, stages: Stages) -> InputError:
+    stages.tally.failed(modality(leaf), error.code)
     error.pointer = leaf.pointer
     return error
 

@@ -19,6 +19,7 @@ from service.engine.triton.shared_memory import Region, SharedMemory, needed_byt
 from service.engine.triton.verification import differences
 from service.errors import DeadlineExceeded, EngineFailure, EngineUnavailable
 from service.repository import CONTRACTS, ModelFolder
+from service.tracing import Span
 
 INLINE_BYTES = 64 * 1024
 """Batches up to this size become messages on the event loop: some 50 µs, as much as a change of threads."""
@@ -60,7 +61,7 @@ class Channel:
         request, region = await self._request(model, batch)
         answer = None
         try:
-            answer = await self._call(model, request, until_s)
+            answer = await self._call(model, request, until_s, batch.span)
         except AioRpcError as error:
             if self._shared is None or region is None or not is_unknown_region(error):
                 raise translate(error, model) from error
@@ -75,16 +76,17 @@ class Channel:
     async def _call_with_message(self, model: str, batch: Batch, until_s: float) -> Any:
         tensors = await asyncio.get_running_loop().run_in_executor(self._pool, batch.tensors)
         try:
-            return await self._call(model, _message(model, tensors), until_s)
+            return await self._call(model, _message(model, tensors), until_s, batch.span)
         except AioRpcError as error:
             raise translate(error, model) from error
 
-    async def _call(self, model: str, request: Any, until_s: float) -> Any:
+    async def _call(self, model: str, request: Any, until_s: float, span: Span | None) -> Any:
         timeout_s = until_s - asyncio.get_running_loop().time()
         if timeout_s <= 0:
             raise DeadlineExceeded(f"no answer of the model '{model}' within the deadline")
+        metadata = None if span is None else (("traceparent", span.traceparent),)
         try:
-            return await self._stub.ModelInfer(request, timeout=timeout_s)
+            return await self._stub.ModelInfer(request, timeout=timeout_s, metadata=metadata)
         except UsageError as error:  # the channel was closed a moment ago
             raise EngineUnavailable(f"the model '{model}' can't be reached") from error
 
