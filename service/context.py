@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.access.gate import Caller
 
 
 @dataclass(slots=True)
@@ -39,7 +43,8 @@ class Stages:
 class RequestContext:
     """Created by the middleware, read by handlers and use cases.
 
-    `headers` has lower-case names, as ASGI gives them; `started_s` and `body_read_s` are the event loop's time.
+    `headers` has lower-case names, as ASGI gives them; `started_s` and `body_read_s` are the event loop's time;
+    `caller` is None where no key was needed.
     """
 
     request_id: str
@@ -49,3 +54,13 @@ class RequestContext:
     stages: Stages = field(default_factory=Stages)
     held_bytes: int = 0
     held_items: int = 0
+    caller: Caller | None = None
+
+    def charge_items(self, count: int) -> None:
+        """Account for items that are about to be worked on.
+
+        Raises:
+            Unauthenticated, Forbidden, RateLimited: see `Caller.charge_items`.
+        """
+        if self.caller is not None:
+            self.caller.charge_items(count)

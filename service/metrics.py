@@ -57,6 +57,7 @@ class Metrics:
         self.padding = Counter("onepeace_padding_positions", "The padding among them", ["model"], registry=own)
         self.queue_depth = Gauge("onepeace_queue_depth", "Rows that wait for an engine slot", ["model"], registry=own)
         self._add_engine_series()
+        self._add_access_series()
         self.ready = Gauge("onepeace_ready", "1 while /health/ready answers 200", registry=own)
         build = Gauge("onepeace_build_info", "The running version", ["version"], registry=own)
         build.labels(__version__).set(1)
@@ -84,6 +85,24 @@ class Metrics:
             ["address", "model"],
             registry=own,
         )
+
+    def _add_access_series(self) -> None:
+        """Keys by their names in the key file, never by what was sent."""
+        own = self.registry
+        self.key_requests = Counter(
+            "onepeace_key_requests", "Requests with a key of the key file", ["key", "outcome"], registry=own
+        )
+        self.reloads = Counter(
+            "onepeace_reloads", "Times that keys or certificates were read", ["what", "outcome"], registry=own
+        )
+
+    def key_used(self, key: str, outcome: str) -> None:
+        """A key of the file was sent; see `AccessObserver`."""
+        self.key_requests.labels(key, outcome).inc()
+
+    def reloaded(self, what: str, outcome: str) -> None:
+        """Files were read anew; see `ReloadObserver`."""
+        self.reloads.labels(what, outcome).inc()
 
     def request_ended(self, endpoint: str, status: int, duration_s: float, stages: Stages) -> None:
         """One request was answered."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from service.access.gate import build_gate
 from service.admission import Admission
 from service.context import RequestContext
 from service.engine.choice import build_engine
@@ -36,6 +37,7 @@ class Runtime:
 
     Raises (on creation):
         RepositoryError: the model repository can't be served.
+        SettingsError: the key file can't be used.
     """
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
@@ -44,6 +46,7 @@ class Runtime:
             settings.model_repository, needs_graphs=settings.engine == "onnx"
         )
         self.metrics = Metrics()
+        self.gate = build_gate(settings, self.metrics)
         self.lifecycle = Lifecycle()
         self.engine: Engine = engine or build_engine(self.models, settings, self.metrics)
         self.admission = Admission(max_items=settings.max_queue, max_bytes=settings.max_pending_bytes)
@@ -116,10 +119,12 @@ class Runtime:
 
         Raises:
             QueueFull: there is no room for them.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         good = [leaf for item in items if not isinstance(item, InputError) for leaf in leaves(item)]
         self.admission.take_items(context, len(good))
         self.admission.take_bytes(context, sum(map(self._leaf_bytes, good)))
+        context.charge_items(len(good))
 
     def _leaf_bytes(self, leaf: MediaItem | VectorItem) -> int:
         preprocessor = self.pipeline.preprocessor
@@ -132,27 +137,33 @@ class Runtime:
 
         Raises:
             QueueFull: there is no room for it.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         self.admission.take_items(context, 1)
         self.admission.take_bytes(context, self.pipeline.preprocessor.clip_bytes(model))
+        context.charge_items(1)
 
     def admit_windows(self, context: RequestContext, model: str, rows: int) -> None:
         """Account for the windows of clips beyond the first of each.
 
         Raises:
             QueueFull: there is no room for them.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         self.admission.take_items(context, rows)
         self.admission.take_bytes(context, rows * self.pipeline.preprocessor.row_bytes(model))
+        context.charge_items(rows)
 
     def admit_rows(self, context: RequestContext, model: str, rows: int) -> None:
         """Account for rows of one head; they share one picture or clip.
 
         Raises:
             QueueFull: there is no room for them.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         self.admission.take_items(context, rows)
         self.admission.take_bytes(context, self.pipeline.preprocessor.row_bytes(model))
+        context.charge_items(rows)
 
 
 def context_of(request: Request) -> RequestContext:

@@ -12,12 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import errors
+from service.access.scopes import Door, Need
 from service.wire.answers import Problem
 from service.wire.form import FormRule
 
 SCHEMA_REF = "#/components/schemas/"
 COMMON_ERRORS: tuple[type[errors.ServiceError], ...] = (
     errors.MalformedBody,
+    errors.Unauthenticated,
+    errors.Forbidden,
     errors.RequestTooSlow,
     errors.BodyTooLarge,
     errors.UnsupportedBody,
@@ -47,6 +50,17 @@ def lean_endpoints(routers: Iterable[APIRouter]) -> dict[tuple[str, str], LeanEn
     routes = [route for route in routes if not route.param_convertors]
     endpoints = {(method, route.path): route.endpoint for route in routes for method in route.methods or ()}
     return endpoints | {("HEAD", path): endpoint for (method, path), endpoint in endpoints.items() if method == "GET"}
+
+
+def declare_keys(document: dict[str, Any], needs: Mapping[str, Need]) -> None:
+    """Say in an OpenAPI document that there are keys, and which paths are open without."""
+    scheme = {"type": "http", "scheme": "bearer", "description": "A key: `op_…`"}
+    document["components"].setdefault("securitySchemes", {})["key"] = scheme
+    document["security"] = [{"key": []}]
+    for path, operations in document["paths"].items():
+        if needs.get(path) is Door.OPEN:
+            for operation in operations.values():
+                operation["security"] = []
 
 
 def documented(

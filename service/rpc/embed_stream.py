@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 from service.context import RequestContext
-from service.errors import DeadlineExceeded, NotReady, QueueFull, RequestTooSlow, ServiceError
+from service.errors import DeadlineExceeded, NotReady, QueueFull, RateLimited, RequestTooSlow, ServiceError
 from service.handlers.embed import embed
 from service.handlers.results import EmbedResult
 from service.rpc.answers import stream_message
@@ -167,6 +167,9 @@ class EmbedStream:
             except QueueFull:
                 async with self._waiting:
                     await asyncio.sleep(RETRY_S)
+            except RateLimited as error:
+                async with self._waiting:
+                    await asyncio.sleep(error.wait_s)
             except TimeoutError:
                 limit_ms = self._runtime.settings.deadline_ms
                 return self._failed(wanted, value, DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms))
@@ -184,4 +187,5 @@ class EmbedStream:
         return EmbedResult(self._runtime.space, dimensions, wanted.encoding, items, [error])
 
     def _new_context(self) -> RequestContext:
-        return RequestContext(self._call.context.request_id, {}, asyncio.get_running_loop().time())
+        given = self._call.context
+        return RequestContext(given.request_id, {}, asyncio.get_running_loop().time(), caller=given.caller)

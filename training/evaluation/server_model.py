@@ -29,15 +29,16 @@ CORNERS = ("x0", "y0", "x1", "y1")
 
 
 class ServerModel:
-    """Asks `onepeace serve` at `url`; `transport` takes the network's place in tests.
+    """Asks `onepeace serve` at `url`, with a key if there is one; `transport` takes the network's place in tests.
 
     Raises (on creation):
         ModelError: nobody answers there, or not as this service does.
     """
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None, api_key: str = "") -> None:
+        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         try:
-            self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, transport=transport)
+            self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, transport=transport, headers=headers)
         except httpx.InvalidURL as error:
             raise ModelError(f"'{url}' is not the address of a server: {error}") from error
         self._pool = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="request")
