@@ -73,8 +73,10 @@ class Unauthenticated(RequestError):
 
     status, code, title = 401, "unauthenticated", "Unauthenticated"
 
-    def __init__(self, detail: str, *, presented: bool = True) -> None:
-        super().__init__(detail)
+    def __init__(
+        self, detail: str, *, limit: Number | None = None, actual: Number | None = None, presented: bool = True
+    ) -> None:
+        super().__init__(detail, limit=limit, actual=actual)
         self.presented = presented
 
 
@@ -83,8 +85,10 @@ class Forbidden(RequestError):
 
     status, code, title = 403, "forbidden", "Forbidden"
 
-    def __init__(self, detail: str, *, scope: str = "") -> None:
-        super().__init__(detail)
+    def __init__(
+        self, detail: str, *, limit: Number | None = None, actual: Number | None = None, scope: str = ""
+    ) -> None:
+        super().__init__(detail, limit=limit, actual=actual)
         self.scope = scope
 
 
@@ -255,9 +259,12 @@ class RateLimited(Unavailable):
     """The key's requests or items per second are used up; `wait_s` until they are there again."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
+    retry_after_s = 1
 
-    def __init__(self, detail: str, *, limit: Number | None = None, wait_s: float = 1.0) -> None:
-        super().__init__(detail, limit=limit)
+    def __init__(
+        self, detail: str, *, limit: Number | None = None, actual: Number | None = None, wait_s: float = 1.0
+    ) -> None:
+        super().__init__(detail, limit=limit, actual=actual)
         self.wait_s = wait_s
         self.retry_after_s = max(1, math.ceil(wait_s))
 

@@ -100,7 +100,8 @@ class RequestMiddleware:
         """Why the caller is not let in, before a byte of the body is read."""
         if self._runtime.gate is None:
             return None
-        sent = [value for name, value in scope["headers"] if name == b"authorization"]
+        # The parser leaves white space at a value's end, where it is none of it (RFC 9110, 5.5).
+        sent = [value.rstrip(b" \t") for name, value in scope["headers"] if name == b"authorization"]
         try:
             context.caller = self._runtime.gate.admit(scope["path"], sent)
         except ServiceError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.access import ring as ring_module
-from service.access.gate import Gate
+from service.access.gate import Gate, build_gate
 from service.access.key_file import KeyFileError
 from service.access.scopes import USE_CASES, needs_of
 from service.access.tokens import new_token
@@ -19,7 +19,7 @@ from service.app import ROUTERS
 from service.errors import Forbidden, RateLimited, ServiceError, Unauthenticated
 from service.routes.lean import lean_endpoints
 from service.rpc.generated import onepeace_pb2 as pb
-from service.settings import Settings
+from service.settings import Settings, SettingsError
 from tests.service.access.known_keys import table, token_of, write_keys
 
 PAST, FUTURE = "expires = 2020-01-01", "expires = 9000-01-01T00:00:00+02:00"
@@ -218,6 +218,15 @@ def test_a_new_file_changes_keys_at_once_also_for_calls_under_way(path: Path, ob
                 gate.admit("/embed", sent(letter))
     with pytest.raises(Unauthenticated):
         caller.charge_items(1)
+
+
+@pytest.mark.parametrize("content", [None, "", "[keys.a", "[keys.a]\nsha256 = 3"])
+def test_a_service_without_a_good_file_does_not_start(path: Path, observer: Observer, content: str | None) -> None:
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SettingsError, match=r"^ONEPEACE_API_KEYS_FILE \(--api-keys-file\): "):
+        build_gate(Settings(api_keys_file=path), observer)
+    assert build_gate(Settings(), observer) is None
 
 
 def test_a_broken_file_keeps_the_keys(path: Path, observer: Observer, clock: Clock) -> None:

@@ -64,10 +64,7 @@ def test_an_empty_table_lets_nobody_in_and_an_empty_file_is_broken(tmp_path: Pat
         (f'[keys.A]\nsha256 = "{HASH}"\nscopes = ["embed"]', "keys.A"),
         (f'[keys."a\\nb"]\nsha256 = "{HASH}"\nscopes = ["embed"]', "keys.a"),
         (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\n' * 2, "no TOML"),
-        (
-            f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\n[keys.b]\nsha256 = "{HASH.upper()}"\nscopes = ["embed"]',
-            "twice",
-        ),
+        (f'[keys.a]\nsha256 = ["{HASH}", "{HASH.upper()}"]\nscopes = ["embed"]', "twice"),
         (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nexpires = 2027-01-01T00:00:00', "needs an offset"),
         (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nexpires = "soon"', "keys.a.expires"),
         (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nitems = {{ per_second = 0 }}', "keys.a.items"),
