@@ -84,9 +84,10 @@ class ServerTls:
             except (OSError, ValueError) as error:
                 raise TlsError(f"{self._client_ca}: {_reason(error)}") from error
             context.verify_mode = ssl.CERT_REQUIRED
-            # A resumed session shows no certificate, which may have been withdrawn since.
+            # A resumed session shows no certificate, though its authority may have been withdrawn since: without
+            # tickets TLS 1.3 resumes none, while Python can't keep OpenSSL from resuming those of TLS 1.2.
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
             context.num_tickets = 0
-            context.options |= ssl.OP_NO_TICKET
         return context
 
 

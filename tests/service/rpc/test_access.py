@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from tests.repository import REPOSITORY
 from tests.service.access.known_keys import bearer, table, token_of, write_keys
 from tests.service.live_server import LiveServer, live_server
-from tests.service.rpc.conftest import Generated, generated, pb  # noqa: F401 (fixtures)
+from tests.service.rpc.conftest import Generated
 from tests.service.rpc.local import local_service
 from tests.service.rpc.status import details, refused
 
@@ -65,15 +65,15 @@ def channel(guarded: LiveServer) -> Iterator[grpc.Channel]:
 
 
 @pytest.fixture(scope="module")
-def stub(generated: Generated, channel: grpc.Channel) -> Any:  # noqa: F811
+def stub(generated: Generated, channel: grpc.Channel) -> Any:
     return generated.stub(channel)
 
 
-def embed(pb: Any, count: int = 1) -> Any:  # noqa: F811
+def embed(pb: Any, count: int = 1) -> Any:
     return pb.EmbedRequest(inputs=[pb.Item(text=f"cow {place}") for place in range(count)])
 
 
-def test_a_key_opens_what_its_scopes_name(stub: Any, pb: Any) -> None:  # noqa: F811
+def test_a_key_opens_what_its_scopes_name(stub: Any, pb: Any) -> None:
     assert len(stub.Embed(embed(pb), metadata=sent("a")).data) == 1
     assert stub.Info(pb.InfoRequest(), metadata=sent("g")).model == "one-peace"
     error = refused(lambda: stub.Embed(embed(pb), metadata=sent("g")))
@@ -83,7 +83,7 @@ def test_a_key_opens_what_its_scopes_name(stub: Any, pb: Any) -> None:  # noqa: 
 
 
 @pytest.mark.parametrize("method", UNARY)
-def test_no_method_is_open(generated: Generated, stub: Any, pb: Any, method: str) -> None:  # noqa: F811
+def test_no_method_is_open(generated: Generated, stub: Any, pb: Any, method: str) -> None:
     request = getattr(pb, f"{method}Request")()
     for metadata in ((), sent("x")):
         error = refused(lambda metadata=metadata: getattr(stub, method)(request, metadata=metadata))
@@ -107,13 +107,13 @@ def test_no_method_is_open(generated: Generated, stub: Any, pb: Any, method: str
     ],
     ids=lambda metadata: repr(metadata)[:60],
 )
-def test_what_is_not_exactly_one_key_is_refused(stub: Any, pb: Any, metadata: Any) -> None:  # noqa: F811
+def test_what_is_not_exactly_one_key_is_refused(stub: Any, pb: Any, metadata: Any) -> None:
     error = refused(lambda: stub.Embed(embed(pb), metadata=metadata))
     assert error.code() is grpc.StatusCode.UNAUTHENTICATED
     assert "aaa" not in (error.details() or "")
 
 
-def test_a_stream_is_refused_before_a_message_is_read(stub: Any, pb: Any) -> None:  # noqa: F811
+def test_a_stream_is_refused_before_a_message_is_read(stub: Any, pb: Any) -> None:
     read = []
 
     def messages() -> Iterator[Any]:
@@ -134,7 +134,7 @@ def test_a_call_without_a_message_is_refused_all_the_same(channel: grpc.Channel)
     assert refused(lambda: call(iter(()))).code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_rates_are_exhausted_resources_with_a_time_to_come_again(stub: Any, pb: Any) -> None:  # noqa: F811
+def test_rates_are_exhausted_resources_with_a_time_to_come_again(stub: Any, pb: Any) -> None:
     stub.Embed(embed(pb), metadata=sent("s"))
     error = refused(lambda: stub.Embed(embed(pb), metadata=sent("s")))
     found = details(error, pb)
@@ -146,7 +146,7 @@ def test_rates_are_exhausted_resources_with_a_time_to_come_again(stub: Any, pb: 
     assert details(error, pb)["problem"].code == "rate_limited"
 
 
-def test_rates_are_the_same_bucket_over_both_wires(tmp_path: Path, generated: Generated, pb: Any) -> None:  # noqa: F811
+def test_rates_are_the_same_bucket_over_both_wires(tmp_path: Path, generated: Generated, pb: Any) -> None:
     path = write_keys(tmp_path / "keys.toml", table("one", "o", more="requests = { per_second = 0.01, burst = 2 }"))
     with live_server(REPOSITORY, api_keys_file=path) as server, grpc.insecure_channel(server.grpc_address) as opened:
         stub = generated.stub(opened)
@@ -157,7 +157,7 @@ def test_rates_are_the_same_bucket_over_both_wires(tmp_path: Path, generated: Ge
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_health_and_reflection_are_open_and_names_of_nothing_are_not(channel: grpc.Channel, pb: Any) -> None:  # noqa: F811
+def test_health_and_reflection_are_open_and_names_of_nothing_are_not(channel: grpc.Channel, pb: Any) -> None:
     assert health(channel, ()).status == health_pb2.HealthCheckResponse.SERVING
     assert len(reflect(channel, ())) == 1
     for method in ("/grpc.health.v1.Health/Else", "/nothing.Here/Does", "/onepeace.v1.Other/Embed"):
@@ -168,7 +168,7 @@ def test_health_and_reflection_are_open_and_names_of_nothing_are_not(channel: gr
         assert error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_health_and_reflection_can_need_a_key(closed: LiveServer, pb: Any) -> None:  # noqa: F811
+def test_health_and_reflection_can_need_a_key(closed: LiveServer, pb: Any) -> None:
     with grpc.insecure_channel(closed.grpc_address) as opened:
         assert health(opened, sent("g")).status == health_pb2.HealthCheckResponse.SERVING
         assert len(reflect(opened, sent("g"))) == 1
@@ -191,7 +191,7 @@ def test_documents_can_be_off() -> None:
 async def test_a_stream_whose_items_are_rated_goes_on_at_its_rate(
     tmp_path: Path,
     generated: Generated,
-    pb: Any,  # noqa: F811
+    pb: Any,
 ) -> None:
     path = write_keys(tmp_path / "keys.toml", table("a", "a", more="items = { per_second = 20, burst = 1 }"))
     async with local_service(generated.stub, api_keys_file=path) as local:
@@ -204,7 +204,7 @@ async def test_a_stream_whose_items_are_rated_goes_on_at_its_rate(
         assert 0.45 < time.monotonic() - started < 10  # ten items had to wait for 50 ms each
 
 
-async def test_a_stream_meets_the_end_of_its_key(tmp_path: Path, generated: Generated, pb: Any) -> None:  # noqa: F811
+async def test_a_stream_meets_the_end_of_its_key(tmp_path: Path, generated: Generated, pb: Any) -> None:
     path = write_keys(tmp_path / "keys.toml", table("a", "a"))
     async with local_service(generated.stub, api_keys_file=path) as local:
         local.engine.gate.set()
