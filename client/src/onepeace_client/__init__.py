@@ -28,6 +28,7 @@ from onepeace_client.front import Options
 from onepeace_client.items import Audio, Fused, Image, Vector
 from onepeace_client.profile import Profile
 from onepeace_client.retries import RetryPolicy
+from onepeace_client.tls import Tls
 from onepeace_client.wire import Windows
 
 __version__ = "0.1.0"
@@ -57,6 +58,7 @@ __all__ = [
     "RetryPolicy",
     "ServerFault",
     "Similarities",
+    "Tls",
     "Unauthenticated",
     "Unavailable",
     "Unreachable",

@@ -15,6 +15,7 @@ from onepeace_client.items import Fused, Vector, check_audio, check_image, check
 from onepeace_client.profile import Profile
 from onepeace_client.retries import RetryPolicy
 from onepeace_client.script import Deadline, Script
+from onepeace_client.tls import Tls
 from onepeace_client.wire import ClassifyOptions, EmbedOptions, Windows, Wire
 
 OnError = Literal["fail", "report"]
@@ -31,6 +32,7 @@ class Options:
         concurrency: requests under way at once, of those into which calls are split.
         headers: sent with each request (gRPC: metadata).
         api_key: sent with each request, where the server wants one; never shown.
+        tls: for `https://` and `grpcs://` with certificates that the system does not know.
     """
 
     deadline_s: float | None = None
@@ -39,6 +41,7 @@ class Options:
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     api_key: str | None = field(default=None, repr=False)
+    tls: Tls | None = None
 
     def __post_init__(self) -> None:
         if self.concurrency < 1 or not self.timeout_s > 0:
