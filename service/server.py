@@ -35,9 +35,9 @@ SILENT_CONNECTION_S = 0.5
 
 TRY = """\
 Ready on {base}{grpc}   (stop with Ctrl-C)
-  curl -s {base}/embed -F text='a cow in a field'
-  curl -s {base}/embed -F image=@examples/cow.jpg -F audio=@examples/moo.flac
-  curl -s {base}/info
+  curl -s {base}/embed{key} -F text='a cow in a field'
+  curl -s {base}/embed{key} -F image=@examples/cow.jpg -F audio=@examples/moo.flac
+  curl -s {base}/info{key}
   {base}/docs
 """
 
@@ -115,7 +115,8 @@ class DrainingServer(uvicorn.Server):
         base = scheme + "://{}:{}".format(*self.servers[0].sockets[0].getsockname()[:2]) if self.servers else ""
         if self._runtime.ready():  # else the engine says what it waits for
             grpc = f", gRPC on port {self.rpc.port}" if self.rpc is not None else ""
-            sys.stderr.write(TRY.format(base=base, grpc=grpc))
+            key = "" if self._runtime.gate is None else ' -H "Authorization: Bearer $KEY"'
+            sys.stderr.write(TRY.format(base=base, grpc=grpc, key=key))
 
 
 def serve(settings: Settings) -> int:

@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -108,6 +109,18 @@ def test_everything_else_is_refused(path: Path, observer: Observer, clock: Clock
     assert "aaa" not in caught.value.detail
     assert caught.value.presented is bool(authorization)
     assert not observer.uses
+
+
+def test_no_bytes_at_all_break_the_gate(path: Path, observer: Observer, clock: Clock) -> None:
+    gate, random = open_gate(path, observer, clock, table("a", "a")), Random(1)
+    for _ in range(3000):
+        sent_bytes = bytearray(sent("a")[0])
+        for _ in range(random.randint(1, 4)):
+            place = random.randrange(len(sent_bytes))
+            sent_bytes[place : place + random.randint(0, 2)] = random.randbytes(random.randint(0, 3))
+        if bytes(sent_bytes).lower().split() != sent("a")[0].lower().split():
+            with pytest.raises(Unauthenticated):
+                gate.admit("/embed", [bytes(sent_bytes)])
 
 
 @pytest.mark.parametrize("word", [b"Bearer", b"bearer", b"BEARER", b"BeArEr"])

@@ -14,6 +14,7 @@ import httpx
 import openai
 import pytest
 
+from service.access.tokens import new_token
 from tests.repository import REPOSITORY
 from tests.service.access.known_keys import bearer, table, token_of, write_keys
 from tests.service.live_server import LiveServer, live_server
@@ -214,6 +215,20 @@ def test_a_pipelined_request_needs_a_key_of_its_own(guarded: LiveServer) -> None
             received += chunk
     assert received.count(b"HTTP/1.1 200 ") == 1
     assert received.count(b"HTTP/1.1 401 ") == 1
+
+
+def test_a_thousand_unknown_keys_leave_no_series_behind(guarded: LiveServer) -> None:
+    def series() -> int:
+        return len(httpx.get(guarded.url + "/metrics", headers=bearer("a")).text.splitlines())
+
+    ask(guarded, "x")
+    series()
+    before, resident_bytes = series(), guarded.resident_bytes()
+    for _ in range(1000):
+        line = b"Authorization: Bearer " + new_token().encode() + b"\r\n\r\n"
+        assert guarded.raw(b"GET /info HTTP/1.1\r\nHost: x\r\n" + line).startswith(b"HTTP/1.1 401 ")
+    assert series() == before
+    assert guarded.resident_bytes() - resident_bytes < 16 * 1024 * 1024
 
 
 def test_metrics_know_keys_by_name_alone(guarded: LiveServer) -> None:
