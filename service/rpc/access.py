@@ -8,10 +8,12 @@ from typing import Any
 import grpc
 
 from service.access.gate import Gate
-from service.access.scopes import RPC
 from service.errors import ServiceError
 from service.rpc.call import Call, Calls, authorization_of
+from service.rpc.generated import onepeace_pb2 as pb
 
+_SERVICE = pb.DESCRIPTOR.services_by_name["OnePeaceService"]
+OWN = frozenset(f"/{_SERVICE.full_name}/{method.name}" for method in _SERVICE.methods)
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 
 
@@ -23,7 +25,7 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(self, continuation: Continuation, details: grpc.HandlerCallDetails) -> Any:
         """Called by gRPC for each call: the method's handler, or one that refuses."""
-        if details.method.startswith(RPC):
+        if details.method in OWN:
             return await continuation(details)
         try:
             self._gate.admit(details.method, authorization_of(details.invocation_metadata))

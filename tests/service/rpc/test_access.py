@@ -160,7 +160,7 @@ def test_rates_are_the_same_bucket_over_both_wires(tmp_path: Path, generated: Ge
 def test_health_and_reflection_are_open_and_names_of_nothing_are_not(channel: grpc.Channel, pb: Any) -> None:
     assert health(channel, ()).status == health_pb2.HealthCheckResponse.SERVING
     assert len(reflect(channel, ())) == 1
-    for method in ("/grpc.health.v1.Health/Else", "/nothing.Here/Does", "/onepeace.v1.Other/Embed"):
+    for method in ("/grpc.health.v1.Health/Else", "/nothing.Here/Does", "/onepeace.v1.OnePeaceService/No"):
         error = refused(lambda method=method: channel.unary_unary(method)(b""))
         assert error.code() is grpc.StatusCode.UNAUTHENTICATED
         assert details(error, pb)["problem"].code == "unauthenticated"
