@@ -8,9 +8,10 @@ PROCESSES ?= 2
 HASH = $(BIN)/uv pip compile --generate-hashes --python-version 3.11 --python-platform linux --no-annotate --quiet \
 	--custom-compile-command 'make hashes'
 PROTO = onepeace/v1/onepeace.proto
+NODE_MODULES = client/typescript/node_modules/.package-lock.json
 TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: serve gpu triton test lint types unit train eval bench proto lock hashes clean help
+.PHONY: serve gpu triton test lint types unit train eval bench proto typescript lock hashes clean help
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -90,9 +91,19 @@ proto: .venv/dev  ## Write the code of proto/ for the service and, where it is t
 	if [ -d client/src/onepeace_client ]; then mkdir -p client/src/onepeace_client/generated \
 		&& cp build/proto/$(basename $(PROTO))_pb2.py* client/src/onepeace_client/generated/; fi
 
+$(NODE_MODULES): client/typescript/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo 'the TypeScript types need node >= 20 and npm' >&2; exit 1; }
+	npm --prefix client/typescript ci --ignore-scripts --no-audit --no-fund --prefer-offline
+
+typescript: .venv/dev $(NODE_MODULES)  ## Write the TypeScript types of the REST interface (needs node >= 20 and npm)
+	@mkdir -p build
+	$(BIN)/onepeace openapi > build/openapi.json
+	npm --prefix client/typescript run generate
+	npm --prefix client/typescript run check
+
 lock: .venv/dev  ## Write the installed versions to requirements.lock; versions of `gpu` stay
 	@grep '^onnxruntime-gpu' requirements.lock > .venv/gpu.lock
 	$(BIN)/pip freeze --exclude-editable | sed 's/^torch==\([0-9.]*\).*/torch==\1/' | sort -f - .venv/gpu.lock > requirements.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf .venv client/typescript/node_modules client/typescript/build .mypy_cache .ruff_cache .pytest_cache build *.egg-info

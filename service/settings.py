@@ -63,6 +63,9 @@ class Settings(BaseSettings):
         None, description="PEM file of the certificate that Triton is shown, with its chain, if it wants one"
     )
     triton_tls_key_file: Path | None = Field(None, description="PEM file of that certificate's private key")
+    engine_device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="of the engine onnx: auto (CUDA where it can be used), cpu, or cuda (else the start fails)"
+    )
     engine_threads: int = Field(0, ge=0, le=1024, description="threads of one model call; 0: one for each core")
     decode_threads: int = Field(0, ge=0, le=1024, description="threads that decode media; 0: one for each core")
 
