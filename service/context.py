@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.access.gate import Caller
 
 from service.tracing import Span
 
@@ -93,7 +97,7 @@ class RequestContext:
 
     `headers` has lower-case names, as ASGI gives them; `started_s` and `body_read_s` are the event loop's time,
     which is coarse (uvloop: 1 ms); `began_s` is `time.perf_counter()`. `body_bytes` and `answer_bytes` are sizes on
-    the wire.
+    the wire; `caller` is None where no key was needed.
     """
 
     request_id: str
@@ -106,3 +110,13 @@ class RequestContext:
     began_s: float = field(default_factory=time.perf_counter)
     body_bytes: int = 0
     answer_bytes: int = 0
+    caller: Caller | None = None
+
+    def charge_items(self, count: int) -> None:
+        """Account for items that are about to be worked on.
+
+        Raises:
+            Unauthenticated, Forbidden, RateLimited: see `Caller.charge_items`.
+        """
+        if self.caller is not None:
+            self.caller.charge_items(count)

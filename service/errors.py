@@ -4,6 +4,8 @@
     ├── RequestError            the request as a whole can't be read or served
     │   ├── MalformedRequest    400  not HTTP/1.1
     │   ├── HeadTooLarge        431  headers over 64 KiB
+    │   ├── Unauthenticated     401  no key, or none that is known
+    │   ├── Forbidden           403  the key lacks the endpoint's scope
     │   ├── MalformedBody       400  not JSON, not multipart, or cut off
     │   ├── RequestTooSlow      408  head or body did not arrive in time
     │   ├── BodyTooLarge        413  more bytes than `max_body_bytes`
@@ -28,6 +30,7 @@
     └── Unavailable             the service can't answer now; the request may be right
         ├── QueueFull           429  `max_queue` inputs are being worked on
         │   └── BytesFull       429  `max_pending_bytes` are held
+        ├── RateLimited         429  the key's requests or items per second are used up
         ├── NotReady            503  starting
         │   └── Draining        503  stopping
         ├── EngineUnavailable   503  the engine is out of reach, or sick
@@ -35,12 +38,13 @@
         └── EngineFailure       500  the model failed on this input
 
 Decoders, the tokenizer and the fetcher raise InputError; engines raise EngineFailure and EngineUnavailable (from their
-library's exceptions, which no other module sees); the batcher raises QueueFull, the watchdog DeadlineExceeded, a remote
-engine both; `problem.py` renders them all.
+library's exceptions, which no other module sees); the gate raises Unauthenticated, Forbidden and RateLimited, the
+batcher QueueFull, the watchdog DeadlineExceeded, a remote engine both; `problem.py` renders them all.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -69,6 +73,30 @@ class RequestError(ServiceError):
     """The request as a whole is wrong."""
 
     status, code, title = 400, "bad_request", "Bad request"
+
+
+class Unauthenticated(RequestError):
+    """There is no key, or none that is known. `presented`: something was sent for one."""
+
+    status, code, title = 401, "unauthenticated", "Unauthenticated"
+
+    def __init__(
+        self, detail: str, *, limit: Number | None = None, actual: Number | None = None, presented: bool = True
+    ) -> None:
+        super().__init__(detail, limit=limit, actual=actual)
+        self.presented = presented
+
+
+class Forbidden(RequestError):
+    """The key is good, but not for this; `scope` is what it lacks."""
+
+    status, code, title = 403, "forbidden", "Forbidden"
+
+    def __init__(
+        self, detail: str, *, limit: Number | None = None, actual: Number | None = None, scope: str = ""
+    ) -> None:
+        super().__init__(detail, limit=limit, actual=actual)
+        self.scope = scope
 
 
 class MalformedBody(RequestError):
@@ -224,7 +252,7 @@ class Unavailable(ServiceError):
     """The service can't answer now."""
 
     status, code, title = 503, "unavailable", "Unavailable"
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
 
 
 class QueueFull(Unavailable):
@@ -238,6 +266,20 @@ class BytesFull(QueueFull):
     """What is at work holds as many bytes as `max_pending_bytes` allows."""
 
     reason = "bytes"
+
+
+class RateLimited(Unavailable):
+    """The key's requests or items per second are used up; `wait_s` until they are there again."""
+
+    status, code, title = 429, "rate_limited", "Too many requests"
+    retry_after_s = 1
+
+    def __init__(
+        self, detail: str, *, limit: Number | None = None, actual: Number | None = None, wait_s: float = 1.0
+    ) -> None:
+        super().__init__(detail, limit=limit, actual=actual)
+        self.wait_s = wait_s
+        self.retry_after_s = max(1, math.ceil(wait_s))
 
 
 class NotReady(Unavailable):

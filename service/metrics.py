@@ -46,6 +46,7 @@ class Metrics:
         self._add_batch_series()
         self._add_engine_series()
         self._add_process_series()
+        self._add_access_series()
 
     def _add_request_series(self) -> None:
         self.requests = self._counter("requests", "Requests answered", "endpoint", "status")
@@ -108,6 +109,11 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
+    def _add_access_series(self) -> None:
+        """Keys by their names in the key file, never by what was sent."""
+        self.key_requests = self._counter("key_requests", "Requests with a key of the key file", "key", "outcome")
+        self.reloads = self._counter("reloads", "Times that keys or certificates were read", "what", "outcome")
+
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"onepeace_{name}", text, labels, registry=self.registry)
 
@@ -116,6 +122,14 @@ class Metrics:
 
     def _seconds(self, name: str, text: str, *labels: str) -> Histogram:
         return Histogram(f"onepeace_{name}_seconds", text, labels, buckets=DURATION_BUCKETS, registry=self.registry)
+
+    def key_used(self, key: str, outcome: str) -> None:
+        """A key of the file was sent; see `AccessObserver`."""
+        self.key_requests.labels(key, outcome).inc()
+
+    def reloaded(self, what: str, outcome: str) -> None:
+        """Files were read anew; see `ReloadObserver`."""
+        self.reloads.labels(what, outcome).inc()
 
     def request_ended(self, endpoint: str, status: int, duration_s: float, stages: Stages) -> None:
         """One request was answered."""

@@ -76,11 +76,16 @@ class RequestMiddleware:
         self._watchdogs.add(watchdog)
         try:
             endpoint = self._endpoints.get((scope["method"], scope["path"]))
-            if endpoint is None:
-                await self.app(scope, exchange.receive, exchange.send)
-            else:
+            if endpoint is not None:
                 scope["app"] = self.app
                 scope["onepeace.endpoint"] = scope["path"]
+            refusal = self._refuse(scope, exchange.context)
+            if refusal is not None:
+                response = problem_response(Request(scope, exchange.receive), refusal)
+                await response(scope, exchange.receive, exchange.send)
+            elif endpoint is None:
+                await self.app(scope, exchange.receive, exchange.send)
+            else:
                 await self._answer(endpoint, Request(scope, exchange.receive), exchange)
         except asyncio.CancelledError:
             verdict = watchdog.verdict
@@ -95,6 +100,18 @@ class RequestMiddleware:
         finally:
             watchdog.stop()
             self._watchdogs.discard(watchdog)
+
+    def _refuse(self, scope: Scope, context: RequestContext) -> ServiceError | None:
+        """Why the caller is not let in, before a byte of the body is read."""
+        if self._runtime.gate is None:
+            return None
+        # The parser leaves white space at a value's end, where it is none of it (RFC 9110, 5.5).
+        sent = [value.rstrip(b" \t") for name, value in scope["headers"] if name == b"authorization"]
+        try:
+            context.caller = self._runtime.gate.admit(scope["path"], sent)
+        except ServiceError as error:
+            return error
+        return None
 
     async def _answer(self, endpoint: LeanEndpoint, request: Request, exchange: _Exchange) -> None:
         try:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from service.access.gate import build_gate
 from service.admission import Admission
 from service.context import RequestContext
 from service.engine.choice import build_engine
@@ -42,6 +43,7 @@ class Runtime:
 
     Raises (on creation):
         RepositoryError: the model repository can't be served.
+        SettingsError: the key file can't be used.
     """
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
@@ -50,6 +52,7 @@ class Runtime:
             settings.model_repository, needs_graphs=settings.engine == "onnx"
         )
         self.metrics = Metrics()
+        self.gate = build_gate(settings, self.metrics)
         self.lifecycle = Lifecycle()
         self.engine: Engine = engine or build_engine(self.models, settings, self.metrics)
         self.admission = Admission(max_items=settings.max_queue, max_bytes=settings.max_pending_bytes)
@@ -162,6 +165,7 @@ class Runtime:
 
         Raises:
             QueueFull: there is no room for them.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         good = [leaf for item in items if not isinstance(item, InputError) for leaf in leaves(item)]
         if counted:
@@ -169,6 +173,7 @@ class Runtime:
                 context.stages.tally.add(modality(leaf))
         self.admission.take_items(context, len(good))
         self.admission.take_bytes(context, sum(map(self._leaf_bytes, good)))
+        context.charge_items(len(good))
 
     def _leaf_bytes(self, leaf: MediaItem | VectorItem) -> int:
         preprocessor = self.pipeline.preprocessor
@@ -181,31 +186,37 @@ class Runtime:
 
         Raises:
             QueueFull: there is no room for it.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         context.stages.tally.add("audio")
         self.admission.take_items(context, 1)
         self.admission.take_bytes(context, self.pipeline.preprocessor.clip_bytes(model))
+        context.charge_items(1)
 
     def admit_windows(self, context: RequestContext, model: str, rows: int) -> None:
         """Account for the windows of clips beyond the first of each.
 
         Raises:
             QueueFull: there is no room for them.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         self.admission.take_items(context, rows)
         self.admission.take_bytes(context, rows * self.pipeline.preprocessor.row_bytes(model))
+        context.charge_items(rows)
 
     def admit_rows(self, context: RequestContext, model: str, rows: int) -> None:
         """Account for rows of one head; they share one picture or clip, and each has its text where there are texts.
 
         Raises:
             QueueFull: there is no room for them.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         for tensor in CONTRACTS[model].inputs:
             if kind := INPUT_MODALITIES.get(tensor.name):
                 context.stages.tally.add(kind, rows if kind == "text" else 1)
         self.admission.take_items(context, rows)
         self.admission.take_bytes(context, self.pipeline.preprocessor.row_bytes(model))
+        context.charge_items(rows)
 
 
 def context_of(request: Request) -> RequestContext:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.fetching.policy import Allowlist
@@ -15,6 +16,8 @@ from service.fetching.policy import Allowlist
 logger = logging.getLogger(__name__)
 ENV_PREFIX = "ONEPEACE_"
 MIB = 1024 * 1024
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
+"""As a browser writes it: lower case, no path, not even `/`."""
 
 
 class SettingsError(Exception):
@@ -53,6 +56,13 @@ class Settings(BaseSettings):
     triton_shared_memory: bool = Field(
         False, description="hand large batches to Triton in /dev/shm, which it must share with this host"
     )
+    triton_tls_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that Triton's certificate is checked by; without it no TLS"
+    )
+    triton_tls_cert_file: Path | None = Field(
+        None, description="PEM file of the certificate that Triton is shown, with its chain, if it wants one"
+    )
+    triton_tls_key_file: Path | None = Field(None, description="PEM file of that certificate's private key")
     engine_device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="of the engine onnx: auto (CUDA where it can be used), cpu, or cuda (else the start fails)"
     )
@@ -83,6 +93,33 @@ class Settings(BaseSettings):
     url_max_bytes: int = Field(16 * MIB, ge=1, description="bytes of one fetched file; more: 422")
     url_timeout_ms: int = Field(10_000, ge=1, description="milliseconds for one file with its redirects; more: 422")
     url_max_redirects: int = Field(3, ge=0, le=20, description="redirects of one URL, each checked anew; more: 422")
+
+    api_keys_file: Path | None = Field(
+        None, description="TOML file of the keys that callers need (`onepeace keys new`); without it all are let in"
+    )
+    api_key: SecretStr = Field(
+        SecretStr(""), description="key that `embed-files --server` and `eval` send; a variable alone, no flag"
+    )
+    access_health: Literal["open", "key"] = Field(
+        "open", description="health checks, REST and gRPC, when there are keys: open, or key (any)"
+    )
+    access_metrics: Literal["open", "key"] = Field(
+        "open", description="`/metrics` when there are keys: open, or key (with the scope 'metrics')"
+    )
+    access_docs: Literal["open", "key", "off"] = Field(
+        "open", description="`/docs`, `/openapi.json` and gRPC reflection: open, key (any, when there are keys) or off"
+    )
+    cors_origins: str = Field(
+        "", description="origins of web pages that may call, with commas: https://app.example.org; or *; none: no CORS"
+    )
+    tls_cert_file: Path | None = Field(
+        None,
+        description="PEM file of the certificate and its chain: TLS for HTTP and gRPC; read anew when it changes",
+    )
+    tls_key_file: Path | None = Field(None, description="PEM file of the certificate's private key")
+    tls_client_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities whose client certificates are asked for; without it none are"
+    )
 
     drain_s: float = Field(1.0, ge=0, description="seconds to serve on after SIGTERM while `/health/ready` says 503")
     grace_s: float = Field(25.0, gt=0, description="seconds after the drain for accepted requests to be answered")
@@ -127,6 +164,37 @@ class Settings(BaseSettings):
         if self.url_fetch == "allowlist" and not allowlist.rules:
             raise ValueError(f"url_fetch 'allowlist' needs {names}, such as media.example.org,*.example.net")
         return self
+
+    @model_validator(mode="after")
+    def _keys_and_certificates_are_whole(self) -> Settings:
+        if self.api_keys_file is None and "key" in (self.access_health, self.access_metrics, self.access_docs):
+            raise ValueError(f"access by 'key' needs {ENV_PREFIX}API_KEYS_FILE (--api-keys-file)")
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file belong together")
+        if (self.triton_tls_cert_file is None) != (self.triton_tls_key_file is None):
+            raise ValueError("triton_tls_cert_file and triton_tls_key_file belong together")
+        if self.triton_tls_cert_file is not None and self.triton_tls_ca_file is None:
+            raise ValueError("triton_tls_cert_file needs triton_tls_ca_file")
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
+        return self
+
+    @model_validator(mode="after")
+    def _origins_are_exact(self) -> Settings:
+        names = f"{ENV_PREFIX}CORS_ORIGINS (--cors-origins)"
+        origins = self.origins()
+        if "*" in origins and len(origins) > 1:
+            raise ValueError(f"{names}: '*' stands alone")
+        if "*" in origins and self.tls_client_ca_file is not None:
+            raise ValueError(f"{names}: '*' can't go with client certificates, which a browser sends by itself")
+        for origin in origins:
+            if origin != "*" and not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{names}: '{origin}' is no origin, such as https://app.example.org")
+        return self
+
+    def origins(self) -> tuple[str, ...]:
+        """Origins of web pages that may call."""
+        return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
 
     def engine_cores(self) -> int:
         """Threads of one model call."""

@@ -135,7 +135,7 @@ def make_embedder(server: str | None, settings: Settings) -> BulkEmbedder:
         return LocalEmbedder(settings)
     from service.bulk.remote import RemoteEmbedder
 
-    return RemoteEmbedder(server)
+    return RemoteEmbedder(server, settings.api_key.get_secret_value() or None)
 
 
 def _positive(value: str) -> int:

@@ -6,8 +6,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.errors import RateLimited, Unauthenticated
 from service.handlers.info import describe
-from service.routes.lean import LeanRoute
+from service.routes.lean import LeanRoute, problem_responses
 from service.runtime import runtime_of
 from service.wire.answers import json_response
 from service.wire.operations import DeadAnswer, InfoAnswer, LiveAnswer, NotReadyAnswer, ReadyAnswer
@@ -16,7 +17,12 @@ router = APIRouter(route_class=LeanRoute)
 DEAD = "engine_dead"
 
 
-@router.get("/info", summary="Models, limits, versions", responses={200: {"model": InfoAnswer}}, response_model=None)
+@router.get(
+    "/info",
+    summary="Models, limits, versions",
+    responses={200: {"model": InfoAnswer}, **problem_responses((Unauthenticated, RateLimited))},
+    response_model=None,
+)
 async def info(request: Request) -> Response:
     """What is served, by what, within which limits."""
     return json_response(describe(runtime_of(request)))

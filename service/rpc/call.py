@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import grpc
@@ -24,6 +24,12 @@ Metadata = list[tuple[str, str | bytes]]
 Behaviour = Callable[["Call"], Awaitable[bytes]]
 
 
+def authorization_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> list[bytes]:
+    """Every Authorization entry of a call's metadata."""
+    sent = (value for key, value in metadata or () if key == "authorization")
+    return [value.encode() if isinstance(value, str) else value for value in sent]
+
+
 class Call:
     """One call on its way.
 
@@ -33,7 +39,17 @@ class Call:
         client_deadline_s: the event loop's time after which the client no longer waits.
     """
 
-    __slots__ = ("_metadata", "_rpc", "_runtime", "_task", "_timer", "client_deadline_s", "context", "verdict")
+    __slots__ = (
+        "_authorization",
+        "_metadata",
+        "_rpc",
+        "_runtime",
+        "_task",
+        "_timer",
+        "client_deadline_s",
+        "context",
+        "verdict",
+    )
 
     def __init__(self, rpc: Any, runtime: Runtime) -> None:
         self._rpc, self._runtime = rpc, runtime
@@ -41,15 +57,26 @@ class Call:
         now = asyncio.get_running_loop().time()
         remaining_s = rpc.time_remaining()
         self.client_deadline_s = math.inf if remaining_s is None else now + remaining_s
-        given = {key: value for key, value in rpc.invocation_metadata() or () if isinstance(value, str)}
+        metadata = rpc.invocation_metadata() or ()
+        given = {key: value for key, value in metadata if isinstance(value, str)}
         headers = {key.encode(): value.encode() for key, value in given.items()}
         self.context = RequestContext(request_id(headers.get(b"x-request-id")), headers, now)
+        self._authorization = authorization_of(metadata)
         self._metadata: Metadata = [("x-request-id", self.context.request_id)]
         traceparent = valid_traceparent(headers.get(b"traceparent"))
         if traceparent is not None:
             self._metadata.append(("traceparent", traceparent.decode()))
         self._timer: asyncio.TimerHandle | None = None
         self.verdict: ServiceError | None = None
+
+    def admit(self, endpoint: str) -> None:
+        """Let the caller in, before a message is read.
+
+        Raises:
+            Unauthenticated, Forbidden, RateLimited: see `Gate.admit`.
+        """
+        if self._runtime.gate is not None:
+            self.context.caller = self._runtime.gate.admit(endpoint, self._authorization)
 
     async def read(self) -> bytes:
         """The only message of a call, within its limits; from then on the deadline counts.

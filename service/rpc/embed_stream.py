@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 from service.context import RequestContext, Stages, Tally
-from service.errors import DeadlineExceeded, Draining, QueueFull, RequestTooSlow, ServiceError
+from service.errors import DeadlineExceeded, Draining, QueueFull, RateLimited, RequestTooSlow, ServiceError
 from service.handlers.embed import embed
 from service.handlers.results import EmbedResult
 from service.rpc.answers import stream_message
@@ -170,6 +170,9 @@ class EmbedStream:
                 context.stages.tally = Tally()  # it will be counted when it comes again
                 async with self._waiting:
                     await asyncio.sleep(RETRY_S)
+            except RateLimited as error:
+                async with self._waiting:
+                    await asyncio.sleep(error.wait_s)
             except TimeoutError:
                 limit_ms = self._runtime.settings.deadline_ms
                 return self._failed(wanted, value, DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms))
@@ -193,4 +196,4 @@ class EmbedStream:
         call = self._call.context
         now_s = asyncio.get_running_loop().time()
         span = call.stages.span if traced else None
-        return RequestContext(call.request_id, {}, now_s, stages=Stages(span=span))
+        return RequestContext(call.request_id, {}, now_s, stages=Stages(span=span), caller=call.caller)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from service.settings import SettingsError, load_settings
@@ -36,6 +38,20 @@ def test_an_allowlist_for_urls_must_name_hosts() -> None:
         load_settings({"url_fetch": "allowlist", "url_hosts": "media.example.org,10.0.0.1"})
     assert load_settings({"url_fetch": "allowlist", "url_hosts": "media.example.org"}).url_fetch == "allowlist"
     assert load_settings().url_fetch == "off"
+
+
+@pytest.mark.parametrize("name", ["access_health", "access_metrics", "access_docs"])
+def test_access_by_key_needs_keys(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"needs ONEPEACE_API_KEYS_FILE \(--api-keys-file\)"):
+        load_settings({name: "key"})
+
+
+def test_certificate_and_key_go_together(tmp_path: Path) -> None:
+    for given in ({"tls_cert_file": tmp_path}, {"tls_key_file": tmp_path}):
+        with pytest.raises(SettingsError, match="tls_cert_file and tls_key_file belong together"):
+            load_settings(dict(given))
+    with pytest.raises(SettingsError, match="tls_client_ca_file needs"):
+        load_settings({"tls_client_ca_file": tmp_path})
 
 
 def test_settings_can_not_be_changed() -> None:

@@ -157,9 +157,10 @@ def _evaluate(args: argparse.Namespace, request: Request) -> int:
 
 def _open_model(args: argparse.Namespace) -> EvaluatedModel:
     if args.server is not None:
+        from service.settings import load_settings
         from training.evaluation.server_model import ServerModel
 
-        return ServerModel(args.server)
+        return ServerModel(args.server, api_key=load_settings().api_key.get_secret_value() or None)
     from training.evaluation.repository_model import RepositoryModel
 
     return RepositoryModel(args.model_repository)

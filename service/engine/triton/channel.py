@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from grpc import ChannelConnectivity
-from grpc.aio import AioRpcError, UsageError, insecure_channel
+from grpc import ChannelConnectivity, ChannelCredentials
+from grpc.aio import AioRpcError, UsageError, insecure_channel, secure_channel
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from service.engine.protocol import Array, Batch
@@ -42,11 +42,26 @@ _DATA_TYPES = {"i8": "INT64", "u1": "UINT8", "f4": "FP32"}
 
 
 class Channel:
-    """Calls to one address. `pool` does what would keep the event loop busy."""
+    """Calls to one address. `pool` does what would keep the event loop busy.
 
-    def __init__(self, address: str, pool: Executor, *, shares_memory: bool = False) -> None:
+    With `credentials`, the server's certificate must be for `host`, the name that gave the address.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        pool: Executor,
+        *,
+        shares_memory: bool = False,
+        credentials: ChannelCredentials | None = None,
+        host: str = "",
+    ) -> None:
         self.address, self._pool = address, pool
-        self._channel = insecure_channel(address, options=CHANNEL_ARGUMENTS)
+        if credentials is None:
+            self._channel = insecure_channel(address, options=CHANNEL_ARGUMENTS)
+        else:
+            named = (("grpc.ssl_target_name_override", host), ("grpc.default_authority", host))
+            self._channel = secure_channel(address, credentials, options=(*CHANNEL_ARGUMENTS, *named))
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._shared = SharedMemory(self._stub) if shares_memory else None
 
