@@ -56,6 +56,9 @@ class Metrics:
         )
         self.padding = Counter("onepeace_padding_positions", "The padding among them", ["model"], registry=own)
         self.queue_depth = Gauge("onepeace_queue_depth", "Rows that wait for an engine slot", ["model"], registry=own)
+        self.decode_worker_restarts = Counter(
+            "onepeace_decode_worker_restarts", "Decoding processes that were replaced", ["reason"], registry=own
+        )
         self._add_engine_series()
         self.ready = Gauge("onepeace_ready", "1 while /health/ready answers 200", registry=own)
         build = Gauge("onepeace_build_info", "The running version", ["version"], registry=own)
@@ -120,6 +123,10 @@ class Metrics:
             self.breakers.remove(address, model)
         else:
             self.breakers.labels(address, model).set(state.value)
+
+    def decode_worker_restarted(self, reason: str) -> None:
+        """A decoding process was replaced; see `DecodingObserver`."""
+        self.decode_worker_restarts.labels(reason).inc()
 
     def watch_queue(self, model: str, depth: Callable[[], int]) -> None:
         """Ask for a queue's depth whenever the metrics are read."""

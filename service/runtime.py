@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -58,8 +59,13 @@ class Runtime:
         self._started = False
 
     async def start(self) -> None:
-        """Load and warm every model, then be ready."""
-        await self.engine.start()
+        """Load and warm every model, have the decoders ready, then be ready."""
+        decoders = asyncio.create_task(self.pipeline.start())  # meanwhile, in processes of their own
+        try:
+            await self.engine.start()
+            await decoders
+        finally:
+            decoders.cancel()
         self._started = True
         self.lifecycle.started()
 
@@ -74,7 +80,7 @@ class Runtime:
 
     def ready(self) -> bool:
         """Whether new callers are welcome."""
-        return self.lifecycle.state is State.READY and self.engine.ready()
+        return self.lifecycle.state is State.READY and self.engine.ready() and self.pipeline.ready()
 
     def head(self, model: str) -> Source:
         """What answers for a model whose output is not an embedding.

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from service.errors import AudioTooLong, UnreadableAudio
+from service.errors import OUT_OF_MEMORY, AudioTooLong, DecoderOutOfMemory, UnreadableAudio
 from service.media.sound_container import Container, sniff_container
 
 MIN_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ = 1_000, 768_000
@@ -198,6 +198,8 @@ def _decoder_errors(container: Container) -> Iterator[None]:
             yield
     except (AudioTooLong, UnreadableAudio):
         raise
+    except MemoryError as error:
+        raise DecoderOutOfMemory(OUT_OF_MEMORY) from error
     except Exception as error:
         raise UnreadableAudio(f"the {container} file is damaged or cut off; {ACCEPTED}") from error
 
