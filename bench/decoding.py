@@ -1,7 +1,8 @@
 """What it costs to decode in processes: `python -m bench.decoding`.
 
 First the decoders alone, threads beside processes in one process, then the whole service with either. Both take turns,
-so that a busy neighbour disturbs both alike; ratios are medians of the rounds' own ratios.
+so that a busy neighbour disturbs both alike; ratios are medians of the rounds' own ratios. Processor time is that of
+all processes, so it tells what a machine that is full can do, and depends less on neighbours than the rates do.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def repeated(data: bytes, seconds: float) -> bytes:
 async def ask(decoders: Decoders, order: Order[Any], callers: int, seconds: float) -> Figures:
     """Files a second, and milliseconds of each, with so many callers at once."""
     times: list[float] = []
-    started = time.perf_counter()
+    started, used_s = time.perf_counter(), processor_s(os.getpid())
     end = started + seconds
 
     async def caller() -> None:
@@ -92,17 +93,29 @@ async def ask(decoders: Decoders, order: Order[Any], callers: int, seconds: floa
             times.append(time.perf_counter() - began)
 
     await asyncio.gather(*(caller() for _ in range(callers)))
-    return figures(times, time.perf_counter() - started)
+    return figures(times, time.perf_counter() - started, processor_s(os.getpid()) - used_s)
 
 
-def figures(times: Sequence[float], elapsed_s: float) -> Figures:
-    """Rate, median and 99th percentile."""
+def children(pid: int) -> list[int]:
+    """Processes that a process's first thread started, oldest first."""
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that a process and its descendants have used, seconds. Ended ones count once they are reaped."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + sum(map(processor_s, children(pid)))
+
+
+def figures(times: Sequence[float], elapsed_s: float, used_s: float) -> Figures:
+    """Rate, median, 99th percentile and processor time of one file."""
     ordered = sorted(times)
     last = len(ordered) - 1
     return {
         "rate": len(ordered) / elapsed_s,
         "p50": ordered[len(ordered) // 2] * 1e3,
         "p99": ordered[min(last, int(len(ordered) * 0.99))] * 1e3,
+        "processor": used_s / len(ordered) * 1e3,
     }
 
 
@@ -113,18 +126,24 @@ def report(name: str, callers: int, rounds: Sequence[dict[str, Figures]]) -> Non
         return statistics.median(pick(one) for one in rounds)
 
     cells = [
-        f"{median(lambda one, mode=mode, key=key: one[mode][key]):8.2f}" for key in ("p50", "p99") for mode in MODES
+        f"{median(lambda one, mode=mode, key=key: one[mode][key]):8.2f}"
+        for key in ("p50", "p99", "processor")
+        for mode in MODES
     ]
     rates = [f"{median(lambda one, mode=mode: one[mode]['rate']):8.1f}" for mode in MODES]
     ratio = median(lambda one: one["process"]["rate"] / one["thread"]["rate"])
+    used = median(lambda one: one["thread"]["processor"] / max(1e-9, one["process"]["processor"]))
     added = median(lambda one: one["process"]["p50"] - one["thread"]["p50"])
-    print(f"{name:26} {callers:3} {' '.join(cells)} {' '.join(rates)} {ratio:6.2f} {added:+8.2f}", flush=True)
+    print(
+        f"{name:26} {callers:3} {' '.join(cells)} {' '.join(rates)} {ratio:6.2f} {used:6.2f} {added:+8.2f}", flush=True
+    )
 
 
 def print_head(title: str) -> None:
     """The columns."""
-    print(f"\n{title}\n{'':26} {'':3} {'p50, ms':>17} {'p99, ms':>17} {'files a second':>17}")
-    print(f"{'file':26} {'at':>3} {'thread  process ' * 3:>53} {'ratio':>6} {'added ms':>8}")
+    groups = "".join(f"{group:>18}" for group in ("p50, ms", "p99, ms", "processor, ms", "files a second"))
+    print(f"\n{title}\n{'':30}{groups} {'ratio of':>13}")
+    print(f"{'file':26} {'at':>3} {'  thread  process ' * 4} {'rates':>5} {'proc.':>6} {'added ms':>8}")
 
 
 async def measure_decoders(options: argparse.Namespace) -> None:
@@ -138,9 +157,10 @@ async def measure_decoders(options: argparse.Namespace) -> None:
             for decoders in both.values():
                 await decoders.submit(order)
             for callers in CALLERS:
-                rounds = []
-                for _ in range(options.rounds):
-                    rounds.append({mode: await ask(both[mode], order, callers, options.seconds) for mode in MODES})
+                rounds = [
+                    {mode: await ask(both[mode], order, callers, options.seconds) for mode in MODES}
+                    for _ in range(options.rounds)
+                ]
                 report(name, callers, rounds)
         await processes.close()
 
@@ -156,6 +176,7 @@ def measure_service(options: argparse.Namespace) -> None:
         server(options.repository, cores[0], "--decode-isolation", "thread") as threads,
         server(options.repository, cores[0], "--decode-isolation", "process") as processes,
     ):
+        pids = dict(zip(MODES, children(os.getpid())[-2:], strict=True))
         ports = dict(zip(MODES, (threads, processes), strict=True))
         for name, order in make_orders().items():
             if isinstance(order, ClipOrder):
@@ -163,18 +184,19 @@ def measure_service(options: argparse.Namespace) -> None:
             sample = Sample("image" if isinstance(order, ImageOrder) else "audio", name, bytes(order.payload))
             for callers in CALLERS:
                 rounds = [
-                    {mode: served(ports[mode], sample, callers, options.seconds) for mode in MODES}
+                    {mode: served(ports[mode], pids[mode], sample, callers, options.seconds) for mode in MODES}
                     for _ in range(options.rounds)
                 ]
                 report(name, callers, rounds)
 
 
-def served(port: int, sample: Sample, callers: int, seconds: float) -> Figures:
+def served(port: int, pid: int, sample: Sample, callers: int, seconds: float) -> Figures:
     """The same as `ask`, over HTTP."""
+    used_s = processor_s(pid)
     load = run_load([port], [sample.http_request(f"127.0.0.1:{port}")], callers, seconds)
     if load.failures:
         sys.exit(f"{load.failures} requests were not answered with 200")
-    return figures(load.latencies, load.elapsed_s)
+    return figures(load.latencies, load.elapsed_s, processor_s(pid) - used_s)
 
 
 def main() -> None:
