@@ -140,8 +140,15 @@ class Settings(BaseSettings):
         return self.decode_threads or available_cores()
 
     def decoder_memory(self) -> int:
-        """Bytes that a decoding process may take for one file."""
-        return self.decode_memory_bytes or 2048 * MIB
+        """Bytes that a decoding process may take for one file.
+
+        docs/preprocessing.md has what the dearest formats take: 15 bytes a pixel, a few copies of the file, and a
+        whole clip's samples twice.
+        """
+        if self.decode_memory_bytes:
+            return self.decode_memory_bytes
+        pixels, files = 20 * self.max_pixels, 6 * max(self.max_body_bytes, self.url_max_bytes)
+        return 256 * MIB + pixels + files + round(12 * 16_000 * self.max_audio_seconds)
 
 
 def available_cores() -> int:

@@ -159,9 +159,9 @@ class ProcessDecoders:
 
     def _bury(self, worker: WorkerProcess) -> None:
         """A worker has ended; one that still has an order is looked after by `_serve`."""
-        if worker in self._running or self._closed:
+        if worker in self._running or worker not in self._workers or self._closed:
             return
-        self._workers.discard(worker)
+        self._workers.remove(worker)
         if worker in self._idle:
             self._idle.remove(worker)
         worker.close()

@@ -32,12 +32,12 @@ COMMAND = (sys.executable, "-s", "-P", "-m", "service.decoding.template")
 ENVIRONMENT = {
     "PYTHONPATH": str(Path(service.__file__).parents[1]),
     "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
-"""All that a decoder gets from here: no other variables. A fork takes no threads along, so there is one. Buffers up to
-8 MiB stay with the process (32 MiB in all): glibc would give them back after each file, and fetching them page by page
-made a 640 × 480 JPEG a third dearer."""
+"""All that a decoder gets from here: no other variables. A fork takes no threads along, so there is one. Buffers
+up to 32 MiB stay with the process, 64 MiB in all (mallopt(3), and as much as glibc ever chooses by itself): it would
+give them back after each file, and fetching them page by page made a 640 × 480 JPEG a third dearer."""
 START_S = 60.0
 """Time for the template to load the decoders, or for one fork; a machine may be slow or busy."""
 END_S = 5.0
@@ -53,7 +53,7 @@ class WorkerEnded(Exception):
 
     Attributes:
         has_read: it had taken the order.
-        reason: why it ended: what it was killed for, or `crashed`.
+        reason: why it ended: what it was killed for, `crashed` at the order, or `lost` before it.
         how: the same for the log.
     """
 
@@ -125,8 +125,8 @@ class WorkerProcess:
 
     def kill(self, reason: str) -> None:
         """End the process at once."""
+        self.reason = self.reason or reason
         if not self.ended.done():
-            self.reason = self.reason or reason
             self._kill(self.pid)
 
     def close(self) -> None:
@@ -168,7 +168,7 @@ class WorkerProcess:
             await asyncio.wait_for(asyncio.shield(self.ended), END_S)
         status = self.ended.result() if self.ended.done() else None
         if self.reason is None:
-            self.reason = "timeout" if status == -signal.SIGXCPU else "crashed"
+            self.reason = "lost" if not has_read else "timeout" if status == -signal.SIGXCPU else "crashed"
         return WorkerEnded(has_read, self.reason, _explain(status))
 
     def _hear(self) -> None:

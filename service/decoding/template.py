@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from typing import Any
 
@@ -44,7 +45,7 @@ class Template:
         """Serve until the service has gone."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:  # has no descriptor that workers would inherit
             selector.register(self._control, selectors.EVENT_READ)
             selector.register(self._wakeup, selectors.EVENT_READ)
             self._tell(ready=True)
@@ -90,6 +91,8 @@ class Template:
                 own.close()
             worker.serve_orders(socket.socket(fileno=channel), file, limits)
             code = 0
+        except ConnectionError:
+            code = 0  # nobody needs this worker any more
         except BaseException:
             traceback.print_exc()
         finally:
@@ -111,6 +114,7 @@ def main() -> None:
     """Take the socket's descriptor and the service's process id from the command line."""
     control, parent = map(int, sys.argv[1:])
     live_no_longer_than(parent)
+    warnings.simplefilter("ignore")  # a library's opinion of a caller's file does not belong into the log
     gc.collect()
     gc.freeze()  # so that collections in workers do not touch, and copy, the memory that they share
     with suppress(BrokenPipeError, ConnectionResetError):  # the service has gone
