@@ -50,7 +50,7 @@ def make_orders() -> dict[str, Order[Any]]:
         "JPEG 640 x 480": make_jpeg(640, 480),
         "JPEG 4000 x 3000": large,
         "PNG 160 x 160": as_png((examples / "cow.jpg").read_bytes()),
-        "PNG 4000 x 3000": as_png(large),
+        "PNG 1920 x 1080": as_png(make_jpeg(1920, 1080)),
     }
     sounds = {
         "FLAC 1.7 s": (examples / "moo.flac").read_bytes(),

@@ -7,7 +7,6 @@ than the message says is an error, not a SIGBUS; and what a worker sends is neve
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import struct
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 _LENGTHS = struct.Struct("<QQ")
 Lengths = tuple[int, int]
@@ -33,40 +33,31 @@ def write(file: int, head: Mapping[str, Any], body: Body) -> Lengths:
     Raises:
         OSError: the file can't hold them.
     """
-    start, data = json.dumps(head).encode(), body if isinstance(body, bytes) else body.data
+    start, data = orjson.dumps(head), body if isinstance(body, bytes) else body.data
     size = memoryview(data).nbytes
     if os.pwritev(file, [start, data], 0) != len(start) + size:
         raise OSError("the file in memory took only a part")
     return len(start), size
 
 
-def read_head(file: int, lengths: Lengths) -> dict[str, Any]:
-    """The head in the file.
+def read(file: int, lengths: Lengths) -> tuple[dict[str, Any], npt.NDArray[np.uint8]]:
+    """The head and the bytes of the body, [n].
 
     Raises:
-        BrokenExchange: it is not there.
+        BrokenExchange: they are not there.
     """
+    if sum(lengths) > os.fstat(file).st_size:
+        raise BrokenExchange("the file is shorter than it should be")
+    start, body = bytearray(lengths[0]), np.empty(lengths[1], np.uint8)
+    if os.preadv(file, [start, body.data], 0) != sum(lengths):
+        raise BrokenExchange("the file is shorter than it should be")
     try:
-        head = json.loads(os.pread(file, min(lengths[0], os.fstat(file).st_size), 0))
-    except ValueError as error:
+        head = orjson.loads(start)
+    except orjson.JSONDecodeError as error:
         raise BrokenExchange("the head is not JSON") from error
     if not isinstance(head, dict):
         raise BrokenExchange("the head is not an object")
-    return head
-
-
-def read_body(file: int, lengths: Lengths) -> npt.NDArray[np.uint8]:
-    """The body in the file: its bytes, [n].
-
-    Raises:
-        BrokenExchange: the file is shorter.
-    """
-    if sum(lengths) > os.fstat(file).st_size:
-        raise BrokenExchange("the body is shorter than it should be")
-    body = np.empty(lengths[1], np.uint8)
-    if lengths[1] and os.preadv(file, [body.data], lengths[0]) != lengths[1]:
-        raise BrokenExchange("the body is shorter than it should be")
-    return body
+    return head, body
 
 
 def send(channel: socket.socket, lengths: Lengths) -> None:

@@ -22,7 +22,7 @@ import service
 from service.decoding import exchange, messages
 from service.decoding.confinement import WorkerLimits
 from service.decoding.exchange import BrokenExchange, Lengths
-from service.decoding.orders import Order, Raw
+from service.decoding.orders import Order
 from service.decoding.template import MESSAGE_BYTES
 from service.errors import InputError
 
@@ -112,12 +112,11 @@ class WorkerProcess:
         head, body = messages.order_message(order)
         lengths = await self._copy(len(body), exchange.write, self.file, head, body)
         try:
-            lengths = await self._ask(lengths, timeout_s)
-            answer = exchange.read_head(self.file, lengths)
-            raw: Raw = await self._copy(lengths[1], exchange.read_body, self.file, lengths)
-            if os.fstat(self.file).st_size > KEPT_FILE_BYTES:
+            answer = await self._ask(lengths, timeout_s)
+            outcome = await self._copy(answer[1], exchange.read, self.file, answer)
+            if max(*lengths, *answer) > KEPT_FILE_BYTES:
                 os.ftruncate(self.file, 0)
-            return messages.read_outcome(order, answer, raw)
+            return messages.read_outcome(order, *outcome)
         except ConnectionError:
             raise await self._end(has_read=False) from None
         except (EOFError, BrokenExchange):

@@ -33,7 +33,7 @@ def serve_orders(channel: socket.socket, file: int, limits: WorkerLimits) -> Non
 
 def _run(file: int, lengths: exchange.Lengths) -> tuple[dict[str, Any], Body]:
     try:
-        order = messages.read_order(exchange.read_head(file, lengths), exchange.read_body(file, lengths))
+        order = messages.read_order(*exchange.read(file, lengths))
         return messages.result_message(order, order.run())
     except InputError as error:
         return messages.error_message(error)
