@@ -15,7 +15,8 @@ import pytest
 
 from service.decoding import pool as pool_module
 from service.decoding import processes as processes_module
-from service.decoding.orders import ImageOrder
+from service.decoding.messages import DecoderBug
+from service.decoding.orders import ImageOrder, RegionsOrder
 from service.decoding.pool import PoolPolicy, ProcessDecoders
 from service.errors import (
     DecoderCrashed,
@@ -197,6 +198,28 @@ async def test_workers_that_can_not_start_are_not_ready_and_are_tried_again(monk
         monkeypatch.undo()
         assert isinstance(await waiting, DecodedImage)
         assert started.decoders.ready()
+
+
+async def test_a_bug_is_raised_where_the_file_was_asked_for() -> None:
+    async with running() as pool:
+        with pytest.raises(DecoderBug, match="decode_regions"):
+            await pool.decoders.submit(RegionsOrder(picture(1), (), 96, 50_000_000))
+        assert await pool.good(4)
+    assert pool.reasons == []
+
+
+async def test_nonsense_from_a_worker_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as pool:
+        monkeypatch.setattr(ImageOrder, "unpack", _fail)
+        assert isinstance(await pool.decoders.submit(QUICK), DecoderCrashed)
+        monkeypatch.undo()
+        await pool.mended()
+        assert await pool.good(4)
+    assert pool.reasons == ["crashed"]
+
+
+def _fail(*_: object) -> None:
+    raise ValueError("not the shape that was asked for")
 
 
 async def test_the_queue_is_bounded() -> None:
