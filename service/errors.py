@@ -24,6 +24,9 @@
     │   ├── ImageTooLarge            more pixels than `max_pixels`, known from the header
     │   ├── UnreadableAudio          not a sound of a known format, damaged, empty or not finite
     │   ├── AudioTooLong             longer than `max_audio_seconds`
+    │   ├── DecoderCrashed           the decoder crashed on this file, in its own process
+    │   ├── DecoderTimeout           the decoder took longer than `decode_timeout_ms`
+    │   ├── DecoderOutOfMemory       the decoder needed more memory than it may have
     │   ├── UrlNotAllowed            a URL that is not fetched: fetching is off, or its scheme, host or form
     │   ├── UrlUnreachable           a URL whose file did not come: no address, certificate, 200; too large or slow
     │   └── FingerprintMismatch      a vector of another model
@@ -37,9 +40,10 @@
         ├── DeadlineExceeded    504  `deadline_ms` passed
         └── EngineFailure       500  the model failed on this input
 
-Decoders, the tokenizer and the fetcher raise InputError; engines raise EngineFailure and EngineUnavailable (from their
-library's exceptions, which no other module sees); the gate raises Unauthenticated, Forbidden and RateLimited, the
-batcher QueueFull, the watchdog DeadlineExceeded, a remote engine both; `problem.py` renders them all.
+Decoders, their processes, the tokenizer and the fetcher raise InputError; engines raise EngineFailure and
+EngineUnavailable (from their library's exceptions, which no other module sees); the gate raises Unauthenticated,
+Forbidden and RateLimited, the batcher QueueFull, the watchdog DeadlineExceeded, a remote engine both; `problem.py`
+renders them all.
 """
 
 from __future__ import annotations
@@ -217,6 +221,27 @@ class AudioTooLong(InputError):
     """Longer than `max_audio_seconds`."""
 
     code = "audio_too_long"
+
+
+class DecoderCrashed(InputError):
+    """The decoder's process ended in the middle of this file. Others are not touched."""
+
+    code = "decoder_crashed"
+
+
+class DecoderTimeout(InputError):
+    """The decoder's process was ended because this file took longer than `decode_timeout_ms`."""
+
+    code = "decoder_timeout"
+
+
+OUT_OF_MEMORY = "decoding this file takes more memory than a decoder may have"
+
+
+class DecoderOutOfMemory(InputError):
+    """Decoding this file needs more memory than a decoder may have."""
+
+    code = "decoder_out_of_memory"
 
 
 class UrlNotAllowed(InputError):

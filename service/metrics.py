@@ -82,6 +82,9 @@ class Metrics:
         self.positions = self._counter("positions", "Token ids or samples computed, padding included", "model")
         self.padding = self._counter("padding_positions", "The padding among them", "model")
         self.queue_depth = self._gauge("queue_depth", "Rows that wait for an engine slot", "model")
+        self.decode_worker_restarts = self._counter(
+            "decode_worker_restarts", "Decoding processes that were replaced", "reason"
+        )
 
     def _add_engine_series(self) -> None:
         self.engine_up = self._gauge("engine_up", "1 while every model can be expected to answer")
@@ -193,6 +196,10 @@ class Metrics:
             self.breakers.remove(address, model)
         else:
             self.breakers.labels(address, model).set(state.value)
+
+    def decode_worker_restarted(self, reason: str) -> None:
+        """A decoding process was replaced; see `DecodingObserver`."""
+        self.decode_worker_restarts.labels(reason).inc()
 
     def watch_queue(self, model: str, depth: Callable[[], int]) -> None:
         """Ask for a queue's depth whenever the metrics are read."""

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from service.batching.batcher import Batcher, BatchObserver, BatchPolicy
 from service.batching.row_queue import Priority, RowResult
 from service.context import Stages
+from service.decoding.choice import DecodingObserver, build_decoders
+from service.decoding.orders import Order
 from service.engine.protocol import Engine
 from service.errors import EngineFailure, InputError
 from service.fetching.media_urls import MediaUrls
@@ -22,6 +24,7 @@ from service.settings import Settings
 from service.tracing import Span
 
 T = TypeVar("T")
+Task = TypeVar("Task")
 Job = Callable[[], T]
 
 TEXT_JOB_CHARS = 32 * 1024
@@ -33,20 +36,25 @@ INLINE_TEXT_CHARS = 512
 of threads costs as much and gains nothing."""
 
 
+class PipelineObserver(BatchObserver, DecodingObserver, Protocol):
+    """Who wants to know what becomes of batches and decoders: the metrics."""
+
+
 class Pipeline:
-    """Decoding threads, preprocessing and one batcher for each model in front of one engine."""
+    """Decoders, preprocessing and one batcher for each model in front of one engine."""
 
     def __init__(
         self,
         models: dict[str, ModelFolder],
         engine: Engine,
         settings: Settings,
-        observer: BatchObserver,
+        observer: PipelineObserver,
         urls: MediaUrls,
     ) -> None:
         self.urls = urls
         self.preprocessor = Preprocessor(models, settings)
         self._pool = ThreadPoolExecutor(settings.decode_cores(), thread_name_prefix="decode")
+        self._decoders = build_decoders(settings, self._pool, observer)
         self._batchers = {
             name: Batcher(
                 engine, BatchPolicy.of(model, engine.slots(model)), max_queue=settings.max_queue, observer=observer
@@ -54,17 +62,34 @@ class Pipeline:
             for name, model in models.items()
         }
 
+    async def start(self) -> None:
+        """Have the decoders ready.
+
+        Raises:
+            NotReady: they can't be.
+        """
+        await self._decoders.start()
+
+    def ready(self) -> bool:
+        """Whether files can be decoded now."""
+        return self._decoders.ready()
+
+    async def decode(self, orders: Sequence[Order[T]], stages: Stages) -> list[T | InputError]:
+        """Decode each file; an input error takes the place of its own result only.
+
+        Raises:
+            QueueFull: too many files wait to be decoded.
+        """
+        return await _gather(self._decoders.submit, orders, stages)
+
     async def prepare(self, jobs: Sequence[Job[T]], stages: Stages) -> list[T | InputError]:
-        """Run each job in a decoding thread; an input error takes the place of its own result only."""
+        """Run each job in a thread of this process: code that can't crash it."""
         loop = asyncio.get_running_loop()
-        started_s = time.perf_counter()
-        futures = [loop.run_in_executor(self._pool, _attempt, job) for job in jobs]
-        try:
-            return [await future for future in futures]
-        finally:
-            stages.spent("decode", started_s)
-            for future in futures:  # after a cancellation the rest need not start
-                future.cancel()
+
+        def submit(job: Job[T]) -> asyncio.Future[T | InputError]:
+            return loop.run_in_executor(self._pool, _attempt, job)
+
+        return await _gather(submit, jobs, stages)
 
     async def prepare_texts(
         self, model: str, texts: Sequence[TextSource], stages: Stages
@@ -109,11 +134,27 @@ class Pipeline:
         return results
 
     async def close(self) -> None:
-        """Let the batches under way finish, then stop the threads."""
+        """Let the batches under way finish, then stop the decoders and the threads."""
         for batcher in self._batchers.values():
             await batcher.drain()
         await self.urls.close()
+        await self._decoders.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _gather(
+    submit: Callable[[Task], asyncio.Future[T | InputError]], tasks: Sequence[Task], stages: Stages
+) -> list[T | InputError]:
+    started_s = time.perf_counter()
+    futures: list[asyncio.Future[T | InputError]] = []
+    try:
+        for task in tasks:
+            futures.append(submit(task))  # noqa: PERF401 (when one is refused, those before are cancelled)
+        return [await future for future in futures]
+    finally:
+        stages.spent("decode", started_s)
+        for future in futures:  # after a cancellation the rest need not start
+            future.cancel()
 
 
 def _portions(texts: Sequence[TextSource]) -> Iterator[Sequence[TextSource]]:

@@ -70,8 +70,13 @@ class Runtime:
         self._warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Load and warm every model, then be ready; where servers elsewhere do that, as soon as they have."""
-        await self.engine.start()
+        """Load and warm every model, have the decoders ready, then be ready; servers elsewhere may take longer."""
+        decoders = asyncio.create_task(self.pipeline.start())  # meanwhile, in processes of their own
+        try:
+            await self.engine.start()
+            await decoders
+        finally:
+            decoders.cancel()
         self._started = True
         if self.engine.ready():
             self.lifecycle.warmed()
@@ -117,7 +122,7 @@ class Runtime:
         A Triton that is away later does not count. It is shared: if its loss made every gateway unready, callers would
         meet refused connections where they now get a 503 that says why and when to come again.
         """
-        return self.lifecycle.state is State.READY and self.alive()
+        return self.lifecycle.state is State.READY and self.alive() and self.pipeline.ready()
 
     def alive(self) -> bool:
         """Whether this process can still serve; if not, only a new one can."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,7 +68,18 @@ class Settings(BaseSettings):
         "auto", description="of the engine onnx: auto (CUDA where it can be used), cpu, or cuda (else the start fails)"
     )
     engine_threads: int = Field(0, ge=0, le=1024, description="threads of one model call; 0: one for each core")
-    decode_threads: int = Field(0, ge=0, le=1024, description="threads that decode media; 0: one for each core")
+    decode_threads: int = Field(0, ge=0, le=1024, description="files decoded at once; 0: one for each core")
+    decode_isolation: Literal["process", "thread"] = Field(
+        "process" if sys.platform == "linux" else "thread",
+        description="where files are decoded: process (a crash, a hang or too much memory harms one file; needs Linux)"
+        " or thread",
+    )
+    decode_timeout_ms: int = Field(
+        20_000, ge=100, description="milliseconds for a process to decode one file; more: 422"
+    )
+    decode_memory_bytes: int = Field(
+        0, ge=0, description="memory of a process to decode one file; more: 422; 0: what the limits below can need"
+    )
 
     max_body_bytes: int = Field(32 * MIB, ge=1024, description="bytes of one request body; more: 413")
     max_pending_bytes: int = Field(512 * MIB, ge=1024, description="bytes of all bodies at work; more: 429")
@@ -155,6 +167,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _processes_need_linux(self) -> Settings:
+        if self.decode_isolation == "process" and sys.platform != "linux":
+            raise ValueError("decode_isolation 'process' needs Linux; 'thread' works everywhere")
+        return self
+
+    @model_validator(mode="after")
     def _the_allowlist_names_hosts(self) -> Settings:
         names = f"{ENV_PREFIX}URL_HOSTS (--url-hosts)"
         try:
@@ -201,8 +219,19 @@ class Settings(BaseSettings):
         return self.engine_threads or available_cores()
 
     def decode_cores(self) -> int:
-        """Threads that decode media."""
+        """Files decoded at once."""
         return self.decode_threads or available_cores()
+
+    def decoder_memory(self) -> int:
+        """Bytes that a decoding process may take for one file.
+
+        docs/preprocessing.md has what the dearest formats take: 15 bytes a pixel, a few copies of the file, and a
+        whole clip's samples twice.
+        """
+        if self.decode_memory_bytes:
+            return self.decode_memory_bytes
+        pixels, files = 20 * self.max_pixels, 6 * max(self.max_body_bytes, self.url_max_bytes)
+        return 256 * MIB + pixels + files + round(12 * 16_000 * self.max_audio_seconds)
 
 
 def available_cores() -> int:

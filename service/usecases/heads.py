@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -89,9 +88,7 @@ class Heads:
         for model in ("text", "image"):
             preprocessor.model(model)
         regions = [box.box_normalized for box in boxes]
-        (crops,) = await self._pipeline.prepare(
-            [partial(preprocessor.regions, "image", image.payload, regions)], stages
-        )
+        (crops,) = await self._pipeline.decode([preprocessor.regions("image", image.payload, regions)], stages)
         if wrong := _errors([crops], [image], stages):
             raise InvalidRequest(wrong)
         rows = [text_row("text", text) for text in await self._texts("text", phrases, stages)]
@@ -182,8 +179,8 @@ class Heads:
         preprocessor.model(model)
         encoded = await self._pipeline.prepare_texts(model, [text.text for text in texts], stages)
         async with fetched(self._pipeline.urls, images, stages) as files:
-            jobs = [partial(preprocessor.image, model, image.payload) for image in files]
-            decoded = await self._pipeline.prepare(jobs, stages)
+            orders = [preprocessor.image(model, image.payload) for image in files]
+            decoded = await self._pipeline.decode(orders, stages)
         if wrong := _errors([*decoded, *encoded], [*images, *texts], stages):
             raise InvalidRequest(wrong)
         return _good(decoded), _good(encoded)
@@ -198,7 +195,7 @@ class Heads:
         preprocessor = self._pipeline.preprocessor
         preprocessor.model(model)
         async with fetched(self._pipeline.urls, [clip], stages) as (file,):
-            (decoded,) = await self._pipeline.prepare([partial(preprocessor.audio, model, file.payload)], stages)
+            (decoded,) = await self._pipeline.decode([preprocessor.audio(model, file.payload)], stages)
         if isinstance(decoded, InputError):
             raise InvalidRequest(_errors([decoded], [clip], stages))
         return decoded

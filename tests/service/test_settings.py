@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from service.settings import SettingsError, load_settings
+from service.settings import MIB, SettingsError, load_settings
 
 
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,3 +59,17 @@ def test_settings_can_not_be_changed() -> None:
     settings = load_settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1  # type: ignore[misc]
+
+
+def test_decoders_get_the_memory_that_the_limits_can_need() -> None:
+    usual = load_settings().decoder_memory()
+    assert 1024 * MIB < usual < 2048 * MIB
+    assert load_settings({"max_pixels": 100_000_000}).decoder_memory() == usual + 50_000_000 * 20
+    assert load_settings({"decode_memory_bytes": 5 * MIB}).decoder_memory() == 5 * MIB
+
+
+def test_decoding_processes_are_refused_where_they_can_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(SettingsError, match="needs Linux"):
+        load_settings({"decode_isolation": "process"})
+    assert load_settings({"decode_isolation": "thread"}).decode_isolation == "thread"
