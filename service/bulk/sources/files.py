@@ -51,9 +51,9 @@ def glob_source(pattern: str, left_out: frozenset[str]) -> Files:
     return Files(options, fixed_part(pattern), lambda: match(pattern, left_out))
 
 
-def list_source(lines: IO[str]) -> Files:
-    """Paths, one a line; empty lines are passed over."""
-    paths = (line.rstrip("\r\n") for line in lines)
+def list_source(lines: IO[bytes]) -> Files:
+    """Paths, one a line, as the operating system has them; empty lines are passed over."""
+    paths = (os.fsdecode(line.rstrip(b"\r\n")) for line in lines)
     return Files({"kind": "paths", "source": "-"}, "", lambda: (Stamp.of_file(path) for path in paths if path))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import tarfile
 from pathlib import Path
 
@@ -72,6 +73,17 @@ def test_names_that_are_not_utf8_are_shown_with_escapes_and_found(tmp_path: Path
     assert entry.file is not None
     assert Path(entry.file).read_text() == "x"
     assert Stamp.of_line(Stamp(entry.file).line()).path == entry.file
+
+
+def test_a_list_names_files_that_are_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    Path(os.fsdecode(name)).write_text("x")
+    (tmp_path / "list").write_bytes(b"\n" + name + b"\r\n" + name)
+    with open(tmp_path / "list", encoding="utf-8") as lines:
+        monkeypatch.setattr(sys, "stdin", lines)
+        entries = rows_of(open_source("-", None))
+    assert [entry.file for entry in entries] == [os.fsdecode(name)] * 2
+    assert entries[0].id == f"{tmp_path}/caf\\xe9.txt"
 
 
 @pytest.mark.parametrize(
