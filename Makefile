@@ -11,7 +11,7 @@ PROTO = onepeace/v1/onepeace.proto
 NODE_MODULES = client/typescript/node_modules/.package-lock.json
 TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: serve gpu triton test lint types unit train eval bench proto typescript lock hashes clean help
+.PHONY: audit sbom licences serve gpu triton test lint types unit train eval bench proto typescript lock hashes clean help
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -83,6 +83,25 @@ hashes: .venv/dev  ## Write docker/*.lock: what the images install, at the versi
 	$(HASH) pyproject.toml --extra cpu --extra export -c requirements.lock -o docker/export.lock
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(HASH) - -o docker/build.lock
+
+.venv/supply:
+	$(PYTHON) -m venv $@
+	$@/bin/pip --quiet install pip-audit==2.10.1 cyclonedx-bom==7.5.0 pip-licenses==5.5.5 || { rm -r $@; false; }
+
+audit: .venv/supply  ## Ask PyPI's advisories about what the images install; 3: they can't be had here
+	.venv/supply/bin/python docker/audit.py docker/gateway.lock docker/export.lock
+
+build/gateway: docker/gateway.lock
+	$(PYTHON) -m venv --clear --without-pip $@
+	$(PYTHON) -m pip --python $@/bin/python --quiet install --require-hashes --only-binary :all: -r $<
+
+sbom: .venv/supply build/gateway  ## Write build/sbom.cdx.json (CycloneDX) of what the gateway image installs
+	.venv/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.cdx.json build/gateway/bin/python
+
+licences: .venv/supply build/gateway  ## Write docs/licences.md
+	{ printf '# Licences\n\nOf what the gateway image installs. Written by `make licences`.\n\n'; \
+		.venv/supply/bin/pip-licenses --python build/gateway/bin/python --format markdown; } > docs/licences.md
 
 proto: .venv/dev  ## Write the code of proto/ for the service and, where it is there, the client library
 	@mkdir -p build/proto
