@@ -49,8 +49,8 @@ def one_round(sample: Sample, options: argparse.Namespace, core: int) -> Figures
     """Bare figures and service figures, one right after the other."""
     command = [sys.executable, "-m", "bench", "--bare", sample.model, "--repository", str(options.repository)]
     command += ["--seconds", str(options.seconds)]
-    figures: Figures = json.loads(pinned(command, core).communicate()[0])
-    with server(options.repository, core) as port:
+    figures: Figures = json.loads(pinned(command, {core}).communicate()[0])
+    with server(options.repository, {core}) as port:
         request = sample.http_request(f"127.0.0.1:{port}")
         run_load([port], [request], 4, 1.0)
         for connections in (1, CONNECTIONS):

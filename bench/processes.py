@@ -1,4 +1,4 @@
-"""The real programs, each in a process of its own on one core."""
+"""The real programs, each in a process of its own on given cores."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from export.triton.wheel import link_backends, server_command, server_environmen
 START_S = 60.0
 
 
-def pinned(command: list[str], core: int) -> subprocess.Popen[str]:
-    """Start a process on one core."""
+def pinned(command: list[str], cores: set[int]) -> subprocess.Popen[str]:
+    """Start a process on some cores."""
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.sched_setaffinity(0, {core})
+        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.sched_setaffinity(0, cores)
     )
 
 
 @contextmanager
-def server(repository: Path, core: int, *flags: str) -> Iterator[int]:
-    """The real server on one core; gives its port once it is ready."""
+def server(repository: Path, cores: set[int], *flags: str) -> Iterator[int]:
+    """The real server on some cores; gives its port once it is ready."""
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--grpc-port", "0", "--drain-s", "0"]
-    process = pinned([*command, "--model-repository", str(repository), "--log-level", "error", *flags], core)
+    process = pinned([*command, "--model-repository", str(repository), "--log-level", "error", *flags], cores)
     with _serving(process, f"http://127.0.0.1:{port}/health/ready"):
         yield port
 

@@ -64,8 +64,8 @@ def print_rates(options: argparse.Namespace, core: int, flags: Sequence[str]) ->
     print(f"{options.rounds} rounds of {options.seconds} s, requests a second, servers on one core\n")
     print(f"{'':26}{'connections':>12}{'embedded':>10}{'Triton':>10}{'ratio':>8}")
     with ExitStack() as stack:
-        embedded = stack.enter_context(server(options.repository, core))
-        remote = stack.enter_context(server(options.repository, core, *flags))
+        embedded = stack.enter_context(server(options.repository, {core}))
+        remote = stack.enter_context(server(options.repository, {core}, *flags))
         for sample in make_samples():
             for connections in CONNECTIONS:
                 rounds = [
@@ -93,7 +93,7 @@ def print_batches(options: argparse.Namespace, core: int, flags: Sequence[str], 
     print(f"{'gateways':>8}{'texts /s':>10}{'rows of a call':>16}{'rows of an execution':>22}{'padding':>9}")
     for count in (1, 3):
         with ExitStack() as stack:
-            gateways = [stack.enter_context(server(options.repository, core, *flags)) for _ in range(count)]
+            gateways = [stack.enter_context(server(options.repository, {core}, *flags)) for _ in range(count)]
             run_load(gateways, [text.http_request("x") for text in texts], 8, 1.0)
             found = measure_batches(gateways, texts, port, options.seconds)
         print(

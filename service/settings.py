@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     triton_shared_memory: bool = Field(
         False, description="hand large batches to Triton in /dev/shm, which it must share with this host"
     )
+    engine_device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="of the engine onnx: auto (CUDA where it can be used), cpu, or cuda (else the start fails)"
+    )
     engine_threads: int = Field(0, ge=0, le=1024, description="threads of one model call; 0: one for each core")
     decode_threads: int = Field(0, ge=0, le=1024, description="files decoded at once; 0: one for each core")
     decode_isolation: Literal["process", "thread"] = Field(

@@ -20,4 +20,4 @@ def build_engine(models: dict[str, ModelFolder], settings: Settings, observer: E
         return TritonEngine(models, settings, observer)
     from service.engine.onnx import OnnxEngine
 
-    return OnnxEngine(models, threads=settings.engine_cores())
+    return OnnxEngine(models, threads=settings.engine_cores(), device=settings.engine_device)

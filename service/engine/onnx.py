@@ -7,7 +7,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,12 @@ from service.engine.warmup import warmup_batches
 from service.errors import EngineFailure
 from service.repository import ModelFolder, RepositoryError
 
-CUDA = "CUDAExecutionProvider"
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+CUDA_OPTIONS = {
+    "use_tf32": "0",  # a float32 model computes in float32, as on the CPU; for speed export fp16 or bf16
+    "cudnn_conv_algo_search": "HEURISTIC",  # the default measures every algorithm for every new shape of a batch
+}
+Device = Literal["auto", "cpu", "cuda"]
 logger = logging.getLogger(__name__)
 
 
@@ -28,9 +33,11 @@ class OnnxEngine:
     gives_up = False  # a running session can't be stopped
     device = "cpu"
 
-    def __init__(self, models: dict[str, ModelFolder], *, threads: int) -> None:
+    def __init__(self, models: dict[str, ModelFolder], *, threads: int, device: Device = "auto") -> None:
+        """`device`: cuda must be usable, auto takes it where it is, cpu never does."""
         self._models = models
         self._threads = threads
+        self._wanted = device
         self._sessions: dict[str, Any] = {}
         slots = sum(model.instances for model in models.values())
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="engine")
@@ -39,13 +46,14 @@ class OnnxEngine:
         """Load every model and run its warm-up rows.
 
         Raises:
-            RepositoryError: a model can't be loaded, or its tensors are not those of its `config.pbtxt`.
+            RepositoryError: a model can't be loaded, its tensors are not those of its `config.pbtxt`, or CUDA was
+                asked for and can't be used.
             EngineFailure: a model fails on its own warm-up rows.
         """
         refuse_two_runtimes()
         loop = asyncio.get_running_loop()
         for name, model in self._models.items():
-            session = await loop.run_in_executor(self._pool, _load, model, self._threads)
+            session = await loop.run_in_executor(self._pool, _load, model, self._threads, self._wanted)
             self.device = "cuda" if CUDA in session.get_providers() else "cpu"
             self._sessions[name] = session
             for batch in warmup_batches(model):
@@ -98,7 +106,7 @@ def _installed(package: str) -> bool:
     return True
 
 
-def _load(model: ModelFolder, threads: int) -> Any:
+def _load(model: ModelFolder, threads: int, device: Device) -> Any:
     onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -106,14 +114,18 @@ def _load(model: ModelFolder, threads: int) -> Any:
     options.log_severity_level = 3
     # Spinning threads win microseconds on an idle machine and take the cores from decoding on a busy one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    available = onnxruntime.get_available_providers()
-    providers = [name for name in (CUDA, "CPUExecutionProvider") if name in available]
+    providers: list[Any] = [CPU]
+    if device != "cpu" and CUDA in onnxruntime.get_available_providers():
+        providers.insert(0, (CUDA, CUDA_OPTIONS))
     try:
         session = onnxruntime.InferenceSession(str(model.onnx_path), options, providers=providers)
     except Exception as error:  # as above
         raise RepositoryError(f"{model.onnx_path}: ONNX Runtime can't load it: {error}") from error
-    if CUDA in providers and CUDA not in session.get_providers():
-        logger.warning("CUDA can't be used (driver or libraries are missing): '%s' runs on the CPU", model.name)
+    if CUDA not in session.get_providers():
+        if device == "cuda":
+            raise RepositoryError("CUDA can't be used: driver, libraries or the package onnxruntime-gpu are missing")
+        if len(providers) > 1:
+            logger.warning("CUDA can't be used (driver or libraries are missing): '%s' runs on the CPU", model.name)
     _check_tensors(model, session)
     return session
 

@@ -75,6 +75,14 @@ async def test_a_graph_with_other_tensors_than_its_config_is_refused(repository:
         await engine.start()
 
 
+async def test_a_device_that_is_asked_for_and_missing_ends_the_start(repository: Path) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    engine = OnnxEngine(read_repository(repository), threads=1, device="cuda")
+    with pytest.raises(RepositoryError, match="CUDA can't be used"):
+        await engine.start()
+
+
 def test_exactly_one_runtime_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     refuse_two_runtimes()
     monkeypatch.setattr("service.engine.onnx._installed", lambda _: True)
