@@ -141,6 +141,16 @@ def test_a_changed_source_is_refused_and_named(tmp_path: Path) -> None:
         open_known(tmp_path / "out", tmp_path / "t.csv")
 
 
+def test_a_job_whose_source_has_a_name_that_is_not_utf8_goes_on(tmp_path: Path) -> None:
+    table = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    write_table(table, 2)
+    for done in range(2):
+        store = open_known(tmp_path / "out", table)
+        assert store.done_rows == done
+        store.add(row_of(done))
+        store.close()
+
+
 def test_another_model_is_refused(tmp_path: Path) -> None:
     write_table(tmp_path / "t.csv", 3)
     open_known(tmp_path / "out.parquet", tmp_path / "t.csv").close()
