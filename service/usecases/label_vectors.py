@@ -24,6 +24,11 @@ class Prompt:
     label: TextItem
     template: str
 
+    @property
+    def chars(self) -> int:
+        """Length of the text to embed."""
+        return len(self.label.text) + len(self.template) - len(PLACE)
+
     def item(self) -> TextItem:
         """The text to embed; its errors point at the label."""
         return TextItem(self.template.replace(PLACE, self.label.text), self.label.pointer)
