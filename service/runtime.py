@@ -50,7 +50,7 @@ class Runtime:
         urls = MediaUrls(build_fetcher(settings), self.admission, max_bytes=settings.max_body_bytes)
         self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics, urls)
         self.embedder = Embedder(self.models, self.pipeline, bulk_items=settings.bulk_items)
-        self.label_vectors = LabelVectors(self.embedder.fingerprint, settings.label_cache)
+        self.label_vectors = LabelVectors(settings.label_cache)
         self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)
         self.space = Source(settings.model_name, self.embedder.fingerprint)
         self.metrics.ready.set_function(lambda: float(self.ready()))
