@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from pydantic import BaseModel
 from starlette.requests import Request
 
 from service.admission import Admission
@@ -25,10 +24,11 @@ from service.usecases.heads import Heads
 from service.usecases.items import AudioItem, Item, MediaItem, VectorItem, leaves, modality
 from service.usecases.label_vectors import LabelVectors
 from service.usecases.source import Source
+from service.wire import schemas
 from service.wire.body import BodyReader
 from service.wire.form import FormRule
 
-Schema = TypeVar("Schema", bound=BaseModel)
+Schema = TypeVar("Schema", bound=schemas.Request)
 
 
 class Runtime:
