@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from service.context import RequestContext
+from service.context import RequestContext, Stages
 from service.correlation import request_id, valid_traceparent
 from service.errors import BodyTooLarge, DeadlineExceeded, MalformedBody, NotReady, RequestTooSlow, ServiceError
 from service.ledger import CLIENT_CLOSED_REQUEST, Ledger
@@ -31,12 +31,24 @@ class Call:
         context: what its handler reads.
         verdict: why its task was cancelled from here; None while it was not.
         client_deadline_s: the event loop's time after which the client no longer waits.
+        stages: what the trailing metadata tells as `server-timing`; of a stream the sums over its items.
     """
 
-    __slots__ = ("_metadata", "_rpc", "_runtime", "_task", "_timer", "client_deadline_s", "context", "verdict")
+    __slots__ = (
+        "_ledger",
+        "_metadata",
+        "_rpc",
+        "_runtime",
+        "_task",
+        "_timer",
+        "client_deadline_s",
+        "context",
+        "stages",
+        "verdict",
+    )
 
-    def __init__(self, rpc: Any, runtime: Runtime) -> None:
-        self._rpc, self._runtime = rpc, runtime
+    def __init__(self, rpc: Any, runtime: Runtime, ledger: Ledger) -> None:
+        self._rpc, self._runtime, self._ledger = rpc, runtime, ledger
         self._task = asyncio.current_task()
         now = asyncio.get_running_loop().time()
         remaining_s = rpc.time_remaining()
@@ -44,6 +56,7 @@ class Call:
         given = {key: value for key, value in rpc.invocation_metadata() or () if isinstance(value, str)}
         headers = {key.encode(): value.encode() for key, value in given.items()}
         self.context = RequestContext(request_id(headers.get(b"x-request-id")), headers, now)
+        self.stages = self.context.stages
         self._metadata: Metadata = [("x-request-id", self.context.request_id)]
         traceparent = valid_traceparent(headers.get(b"traceparent"))
         if traceparent is not None:
@@ -65,7 +78,7 @@ class Call:
         data = await self.receive()
         if data is None:
             raise MalformedBody("the call holds no message")
-        self._runtime.admission.take_bytes(self.context, len(data))
+        self._runtime.admission.take(self.context, num_bytes=len(data))
         self.context.body_read_s = loop.time()
         self.context.stages.read = self.context.body_read_s - self.context.started_s
         self.context.stages.deadline_s = due = self.deadline_s(self.context.body_read_s)
@@ -96,6 +109,13 @@ class Call:
     async def greet(self) -> None:
         """Send the initial metadata: a stream's caller learns the request's id before its end."""
         await self._rpc.send_initial_metadata(tuple(self._metadata))
+
+    def note(self, stages: Stages, outcome: object) -> None:
+        """An item of a stream has its answer: into the books, and into the stream's sums."""
+        if self.stages is self.context.stages:
+            self.stages = Stages()  # the books have the items' own, and would count the sums again
+        self.stages.add(stages)
+        self._ledger.item_ended(stages, outcome)
 
     def deadline_s(self, since_s: float) -> float:
         """When what was read at `since_s` must be answered; the event loop's time."""
@@ -133,7 +153,7 @@ class Call:
         await self._rpc.abort(status.code, status.message, trailers)
 
     def _trailers(self) -> Metadata:
-        timing = self.context.stages.server_timing()
+        timing = self.stages.server_timing()
         return [*self._metadata, ("server-timing", timing)] if timing else self._metadata
 
 
@@ -160,7 +180,7 @@ class Calls:
 
     async def serve(self, endpoint: str, rpc: Any, behave: Behaviour) -> bytes:
         """Serve one call: its answer, b"" for a stream. Errors end it with a status."""
-        call = Call(rpc, self._runtime)
+        call = Call(rpc, self._runtime, self._ledger)
         error: ServiceError | None = None
         status = CLIENT_CLOSED_REQUEST
         self._ledger.open()

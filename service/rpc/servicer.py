@@ -16,8 +16,9 @@ from service.handlers.labels import classify, label_audio
 from service.handlers.similarity import compare_items
 from service.rpc import answers, messages
 from service.rpc.call import Call, Calls
-from service.rpc.embed_stream import EmbedStream, StreamRoom
+from service.rpc.embed_stream import EmbedStream
 from service.rpc.generated import onepeace_pb2 as pb
+from service.rpc.stream_room import StreamRoom
 from service.runtime import Runtime
 from service.wire import schemas
 from service.wire.checking import check
