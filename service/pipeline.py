@@ -133,7 +133,7 @@ def _attempt(job: Job[T]) -> T | InputError:
     try:
         return job()
     except InputError as error:
-        return error
+        return error.with_traceback(None)  # which would keep the file
 
 
 async def _all(groups: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

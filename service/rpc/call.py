@@ -12,9 +12,10 @@ import grpc
 
 from service.context import RequestContext, Stages
 from service.correlation import request_id, valid_traceparent
-from service.errors import BodyTooLarge, DeadlineExceeded, MalformedBody, NotReady, RequestTooSlow, ServiceError
+from service.errors import DeadlineExceeded, MalformedBody, NotReady, QueueFull, RequestTooSlow, ServiceError
 from service.ledger import CLIENT_CLOSED_REQUEST, Ledger
 from service.rpc.errors import DETAILS_KEY, status_of
+from service.rpc.intake import Intake
 from service.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Call:
     """
 
     __slots__ = (
+        "_intake",
         "_ledger",
         "_metadata",
         "_rpc",
@@ -47,8 +49,8 @@ class Call:
         "verdict",
     )
 
-    def __init__(self, rpc: Any, runtime: Runtime, ledger: Ledger) -> None:
-        self._rpc, self._runtime, self._ledger = rpc, runtime, ledger
+    def __init__(self, rpc: Any, runtime: Runtime, ledger: Ledger, intake: Intake) -> None:
+        self._rpc, self._runtime, self._ledger, self._intake = rpc, runtime, ledger, intake
         self._task = asyncio.current_task()
         now = asyncio.get_running_loop().time()
         remaining_s = rpc.time_remaining()
@@ -69,16 +71,18 @@ class Call:
 
         Raises:
             MalformedBody: there is none.
-            BodyTooLarge, QueueFull: it breaks a limit.
+            QueueFull: there is no room for it.
         """
         settings, loop = self._runtime.settings, asyncio.get_running_loop()
         limit_ms = settings.read_timeout_ms
-        slow = RequestTooSlow(f"the message did not arrive within {limit_ms} ms", limit=limit_ms)
-        self.end_at(self.context.started_s + limit_ms / 1000, slow)
-        data = await self.receive()
-        if data is None:
-            raise MalformedBody("the call holds no message")
-        self._runtime.admission.take(self.context, num_bytes=len(data))
+        due = self.context.started_s + limit_ms / 1000
+        self.end_at(due, QueueFull("as many messages as may be are on their way", limit=self._intake.places))
+        async with self._intake.message(self.end):
+            self.end_at(due, RequestTooSlow(f"the message did not arrive within {limit_ms} ms", limit=limit_ms))
+            data = await self.receive()
+            if data is None:
+                raise MalformedBody("the call holds no message")
+            self._runtime.admission.take(self.context, num_bytes=len(data))
         self.context.body_read_s = loop.time()
         self.context.stages.read = self.context.body_read_s - self.context.started_s
         self.context.stages.deadline_s = due = self.deadline_s(self.context.body_read_s)
@@ -88,19 +92,9 @@ class Call:
         return data
 
     async def receive(self) -> bytes | None:
-        """The next message, None after the last.
-
-        Raises:
-            BodyTooLarge: it has more bytes than `max_body_bytes`.
-        """
+        """The next message, None after the last. The transport has refused those over `max_body_bytes`."""
         data = await self._rpc.read()
-        if data is grpc.aio.EOF:
-            return None
-        limit = self._runtime.settings.max_body_bytes
-        if len(data) > limit:
-            raise BodyTooLarge("the message is too large", limit=limit, actual=len(data))
-        message: bytes = data
-        return message
+        return None if data is grpc.aio.EOF else bytes(data)
 
     async def send(self, message: bytes) -> None:
         """Send one message of a stream; returns when the transport has taken it."""
@@ -164,6 +158,7 @@ class Calls:
         self._runtime = runtime
         self._ledger = Ledger(runtime.metrics, runtime.admission)
         self._active: set[Call] = set()
+        self.intake = Intake(runtime.settings)
         self.stopping = asyncio.Event()
 
     def stop_reading(self) -> None:
@@ -180,7 +175,7 @@ class Calls:
 
     async def serve(self, endpoint: str, rpc: Any, behave: Behaviour) -> bytes:
         """Serve one call: its answer, b"" for a stream. Errors end it with a status."""
-        call = Call(rpc, self._runtime, self._ledger)
+        call = Call(rpc, self._runtime, self._ledger, self.intake)
         error: ServiceError | None = None
         status = CLIENT_CLOSED_REQUEST
         self._ledger.open()
@@ -198,7 +193,7 @@ class Calls:
             call.resume()
             error = call.verdict
         except ServiceError as known:
-            error = known
+            error = known.with_traceback(None)  # which would keep the message, in a cycle with this very frame
         except Exception:
             logger.exception("call %s failed", call.context.request_id)
             error = ServiceError("something went wrong here")

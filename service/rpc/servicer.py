@@ -108,5 +108,6 @@ class Servicer:
 
     async def _stream(self, call: Call) -> bytes:
         await call.greet()
-        await EmbedStream(call, self._runtime, self._room, self._calls.stopping).run()
+        with self._calls.intake.stream():
+            await EmbedStream(call, self._runtime, self._room, self._calls.stopping).run()
         return b""
