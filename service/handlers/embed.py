@@ -57,4 +57,4 @@ async def embed(
     else:
         outcomes = await runtime.embedder.embed_all(items, context.stages, room)
     shortened = [outcome.shortened(dimensions) if isinstance(outcome, Embedded) else outcome for outcome in outcomes]
-    return EmbedResult(runtime.space, dimensions, wanted.encoding, items, shortened)
+    return EmbedResult(runtime.space, dimensions, wanted.encoding, items, shortened, windows is not None)

@@ -123,6 +123,22 @@ def test_arrow_carries_windows(client: httpx.Client) -> None:
         np.testing.assert_array_equal(signs, np.array(row["embedding"]) > 0)
 
 
+def test_arrow_has_a_column_of_windows_whenever_they_were_asked_for(client: httpx.Client) -> None:
+    def table(*items: dict[str, object], **options: object) -> pa.Table:
+        body = {"inputs": list(items), "encoding": ["float", "int8", "binary"], "on_error": "report", **options}
+        answer = client.post("/embed", json=body, headers={"accept": "application/vnd.apache.arrow.stream"})
+        return pa.ipc.open_stream(answer.content).read_all()
+
+    sound, text, bad = {"audio": encoded(LONG)}, {"text": "a cow"}, {"image": "AAAA"}
+    with_clip, without, with_errors = (
+        table(*items, windows=WINDOWS) for items in ([sound, text], [text], [bad, {"audio": "AAAA"}])
+    )
+    assert with_clip.schema == without.schema == with_errors.schema
+    assert without["windows"].to_pylist() == [[]]
+    assert with_errors["windows"].to_pylist() == [None, None]
+    assert "windows" not in table(sound).column_names
+
+
 @pytest.mark.parametrize(
     ("windows", "pointer"),
     [
