@@ -33,7 +33,7 @@ ANSWER = " answer: "
 
 @dataclass(frozen=True, slots=True)
 class GroundedPhrase:
-    """A phrase's box in pixels of the upright image and as fractions of its sides: x0, y0, x1, y1.
+    """A phrase's box in pixels of the upright image, to the hundredth, and as fractions of its sides: x0, y0, x1, y1.
 
     `score` is the cosine between the phrase and what is in the box, where it was asked for.
     """
@@ -69,12 +69,12 @@ class Heads:
         (decoded,), tokens = await self._image_and_texts("grounding", [image], phrases, stages)
         rows = [_row("grounding", text, {"pixels": decoded.pixels}) for text in tokens]
         outputs = await self._run(rows, stages)
-        sides = (decoded.width, decoded.height, decoded.width, decoded.height)
+        width, height = decoded.width, decoded.height
         boxes = []
         for phrase, output in zip(phrases, outputs, strict=True):
             x0, y0, x1, y1 = output.astype(np.float64).tolist()
             fractions = (x0, y0, x1, y1)
-            pixels = (x0 * sides[0], y0 * sides[1], x1 * sides[2], y1 * sides[3])
+            pixels = (round(x0 * width, 2), round(y0 * height, 2), round(x1 * width, 2), round(y1 * height, 2))
             boxes.append(GroundedPhrase(phrase.text, pixels, fractions))
         return boxes, image_note(decoded)
 
