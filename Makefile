@@ -8,9 +8,10 @@ PROCESSES ?= 2
 HASH = $(BIN)/uv pip compile --generate-hashes --python-version 3.11 --python-platform linux --no-annotate --quiet \
 	--custom-compile-command 'make hashes'
 PROTO = onepeace/v1/onepeace.proto
+NODE_MODULES = client/typescript/node_modules/.package-lock.json
 TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: serve gpu triton test lint types unit train eval bench proto lock hashes clean help
+.PHONY: audit sbom licences serve gpu triton test lint types unit train eval bench proto typescript lock hashes clean help
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -83,6 +84,25 @@ hashes: .venv/dev  ## Write docker/*.lock: what the images install, at the versi
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(HASH) - -o docker/build.lock
 
+.venv/supply:
+	$(PYTHON) -m venv $@
+	$@/bin/pip --quiet install pip-audit==2.10.1 cyclonedx-bom==7.5.0 pip-licenses==5.5.5 || { rm -r $@; false; }
+
+audit: .venv/supply  ## Ask PyPI's advisories about what the images install; 3: they can't be had here
+	.venv/supply/bin/python docker/audit.py docker/gateway.lock docker/export.lock
+
+build/gateway: docker/gateway.lock
+	$(PYTHON) -m venv --clear --without-pip $@
+	$(PYTHON) -m pip --python $@/bin/python --quiet install --require-hashes --only-binary :all: -r $<
+
+sbom: .venv/supply build/gateway  ## Write build/sbom.cdx.json (CycloneDX) of what the gateway image installs
+	.venv/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.cdx.json build/gateway/bin/python
+
+licences: .venv/supply build/gateway  ## Write docs/licences.md
+	{ printf '# Licences\n\nOf what the gateway image installs. Written by `make licences`.\n\n'; \
+		.venv/supply/bin/pip-licenses --python build/gateway/bin/python --format markdown; } > docs/licences.md
+
 proto: .venv/dev  ## Write the code of proto/ for the service and, where it is there, the client library
 	@mkdir -p build/proto
 	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=build/proto --pyi_out=build/proto $(PROTO)
@@ -90,9 +110,19 @@ proto: .venv/dev  ## Write the code of proto/ for the service and, where it is t
 	if [ -d client/src/onepeace_client ]; then mkdir -p client/src/onepeace_client/generated \
 		&& cp build/proto/$(basename $(PROTO))_pb2.py* client/src/onepeace_client/generated/; fi
 
+$(NODE_MODULES): client/typescript/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo 'the TypeScript types need node >= 20 and npm' >&2; exit 1; }
+	npm --prefix client/typescript ci --ignore-scripts --no-audit --no-fund --prefer-offline
+
+typescript: .venv/dev $(NODE_MODULES)  ## Write the TypeScript types of the REST interface (needs node >= 20 and npm)
+	@mkdir -p build
+	$(BIN)/onepeace openapi > build/openapi.json
+	npm --prefix client/typescript run generate
+	npm --prefix client/typescript run check
+
 lock: .venv/dev  ## Write the installed versions to requirements.lock; versions of `gpu` stay
 	@grep '^onnxruntime-gpu' requirements.lock > .venv/gpu.lock
 	$(BIN)/pip freeze --exclude-editable | sed 's/^torch==\([0-9.]*\).*/torch==\1/' | sort -f - .venv/gpu.lock > requirements.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf .venv client/typescript/node_modules client/typescript/build .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -14,13 +14,15 @@ from service import __version__
 from service.errors import ServiceError
 from service.middleware import RequestMiddleware
 from service.routes import audio_labels, classify, embed, ground, openai, operations, questions, similarity
-from service.routes.lean import SCHEMA_REF, lean_endpoints
+from service.routes.lean import lean_endpoints
 from service.runtime import Runtime
-from service.wire import answers, schemas
+from service.wire import schemas
 from service.wire.openai.errors import ErrorAnswer
 from service.wire.openai.requests import EmbeddingsRequest
 from service.wire.problem import handle_exception, handle_http_exception, handle_service_error
+from service.wire.problem_schemas import SCHEMA_REF, problem_schemas
 
+TITLE = "ONE-PEACE Server"
 DESCRIPTION = "One embedding space for images, sound and text; grounding boxes and audio labels."
 ROUTERS = tuple(
     module.router for module in (embed, similarity, ground, classify, audio_labels, questions, openai, operations)
@@ -36,15 +38,12 @@ DOCUMENTED: tuple[type[BaseModel], ...] = (
     schemas.ImagePairRequest,
     EmbeddingsRequest,
     ErrorAnswer,
-    answers.Problem,
 )
 
 
 def build_app(runtime: Runtime) -> RequestMiddleware:
     """The application; who calls it starts and closes the runtime."""
-    app = FastAPI(
-        title="ONE-PEACE Server", description=DESCRIPTION, version=__version__, redoc_url=None, redirect_slashes=False
-    )
+    app = FastAPI(title=TITLE, description=DESCRIPTION, version=__version__, redoc_url=None, redirect_slashes=False)
     app.state.runtime = runtime
     for router in ROUTERS:
         app.include_router(router)
@@ -56,12 +55,30 @@ def build_app(runtime: Runtime) -> RequestMiddleware:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's document plus the schemas of the bodies, which the routes check themselves."""
     if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        _, definitions = models_json_schema(
-            [(model, "validation") for model in DOCUMENTED], ref_template=SCHEMA_REF + "{model}"
-        )
-        document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
-        app.openapi_schema = document
+        app.openapi_schema = api_document()
     return app.openapi_schema
+
+
+def api_document() -> dict[str, Any]:
+    """The OpenAPI document: FastAPI's plus the schemas of the bodies, which the routes check themselves.
+
+    It depends on no setting and no model. An operation is named as the function that answers it.
+    """
+    app = FastAPI(generate_unique_id_function=lambda route: route.name)
+    for router in ROUTERS:
+        app.include_router(router)
+    document = get_openapi(title=TITLE, version=__version__, description=DESCRIPTION, routes=app.routes)
+    _, bodies = models_json_schema([(model, "validation") for model in DOCUMENTED], ref_template=SCHEMA_REF + "{model}")
+    schemas = document["components"]["schemas"] | bodies["$defs"] | problem_schemas()
+    document["components"]["schemas"] = _without_null_defaults(schemas)
+    return document
+
+
+def _without_null_defaults(value: Any) -> Any:
+    """Schemas without `default: null`, which says no more than that a field may be left out."""
+    if isinstance(value, list):
+        return [_without_null_defaults(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_null_defaults(entry) for key, entry in value.items() if (key, entry) != ("default", None)}

@@ -1,4 +1,4 @@
-"""The `onepeace` command: serve, info, embed, embed-files, eval; with PyTorch also train, export and verify."""
+"""The `onepeace` command: serve, info, openapi, embed, embed-files, eval; with PyTorch train, export and verify."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="print what the model repository holds, as JSON")
     add_settings(info)
     info.set_defaults(command=_info)
+    openapi = commands.add_parser("openapi", help="print the OpenAPI document of the REST interface")
+    openapi.set_defaults(command=_openapi)
     embed = commands.add_parser("embed", help="embed files and texts without a server; prints JSON")
     embed.add_argument("inputs", nargs="+", metavar="FILE_OR_TEXT", help="a file's path, or else a text")
     add_settings(embed)
@@ -108,6 +110,13 @@ def _info(options: argparse.Namespace) -> int:
     from service.runtime import Runtime
 
     _print(describe(Runtime(_settings(options))))
+    return 0
+
+
+def _openapi(options: argparse.Namespace) -> int:  # noqa: ARG001 (the signature of a command)
+    from service.app import api_document
+
+    _print(api_document())
     return 0
 
 

@@ -85,14 +85,13 @@ async def _compare(repository: Path, device: Device) -> list[Figures]:
     for engine in (cpu, cuda):
         await engine.start()
     for name, model in models.items():
-        for rows in (min(rows, model.max_batch_size) for rows in BATCHES):
+        for rows in sorted({min(rows, model.max_batch_size) for rows in BATCHES}):
             batch = Batch(_rows(model, rows))
             expected, found = await cpu.infer(name, batch), await cuda.infer(name, batch)
             single = np.concatenate([await cuda.infer(name, Batch([row])) for row in batch.rows])
-            times = [await _milliseconds(lambda e=engine: e.infer(name, batch)) for engine in (cpu, cuda)]
-            table.append(
-                Figures(name, rows, *times, _largest(expected, found), _cosine(expected, found), _largest(found, single))
-            )
+            times = [await _milliseconds(engine, name, batch) for engine in (cpu, cuda)]
+            apart = _largest(expected, found), _cosine(expected, found), _largest(found, single)
+            table.append(Figures(name, rows, *times, *apart))
             print(table[-1].line(), flush=True)
     for engine in (cpu, cuda):
         await engine.close()
@@ -115,11 +114,11 @@ def _random(row: RowInputs, rng: np.random.Generator) -> RowInputs:
     return {name: draw[name](values.shape) if name in draw else values for name, values in row.items()}
 
 
-async def _milliseconds(call: Callable[[], object]) -> float:
+async def _milliseconds(engine: OnnxEngine, name: str, batch: Batch) -> float:
     times = []
     for _ in range(CALLS):
         started = time.perf_counter()
-        await call()  # type: ignore[misc]
+        await engine.infer(name, batch)
         times.append(time.perf_counter() - started)
     return statistics.median(times) * 1e3
 

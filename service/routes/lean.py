@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import errors
-from service.wire.answers import Problem
 from service.wire.form import FormRule
+from service.wire.form_schema import form_schema
+from service.wire.problem import MEDIA_TYPE
+from service.wire.problem_schemas import SCHEMA_REF, problem_name
 
-SCHEMA_REF = "#/components/schemas/"
 COMMON_ERRORS: tuple[type[errors.ServiceError], ...] = (
     errors.MalformedBody,
     errors.RequestTooSlow,
@@ -25,6 +26,7 @@ COMMON_ERRORS: tuple[type[errors.ServiceError], ...] = (
     errors.QueueFull,
     errors.EngineFailure,
     errors.NotReady,
+    errors.EngineUnavailable,
     errors.DeadlineExceeded,
 )
 
@@ -62,24 +64,33 @@ def documented(
     """
     binary = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in arrays}
     responses: dict[int | str, dict[str, Any]] = {200: {"model": answer, "content": binary}}
-    for error in sorted((*COMMON_ERRORS, *more), key=lambda error: error.status):
-        responses[error.status] = {
-            "description": error.title,
-            "content": {"application/problem+json": {"schema": {"$ref": SCHEMA_REF + Problem.__name__}}},
-        }
+    for status, kinds in by_status((*COMMON_ERRORS, *more)).items():
+        responses[status] = error_response(kinds, MEDIA_TYPE, problem_name(status))
     body = {
         "required": True,
         "content": {
             "application/json": {"schema": {"$ref": SCHEMA_REF + request.__name__}},
-            "multipart/form-data": {"schema": _form_schema(form)},
+            "multipart/form-data": {"schema": form_schema(request, form)},
         },
     }
     return {"responses": responses, "openapi_extra": {"requestBody": body}, "response_model": None}
 
 
-def _form_schema(form: Mapping[str, FormRule]) -> dict[str, Any]:
-    properties: dict[str, Any] = {}
-    for name, rule in form.items():
-        value = {"type": "string", "format": "binary"} if rule.binary else {"type": "string"}
-        properties[name] = {"type": "array", "items": value} if rule.many or rule.one_or_many else value
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+def by_status(kinds: Iterable[type[errors.ServiceError]]) -> dict[int, list[type[errors.ServiceError]]]:
+    """Errors by their statuses, ascending."""
+    groups: dict[int, list[type[errors.ServiceError]]] = {}
+    for kind in sorted(kinds, key=lambda kind: kind.status):
+        groups.setdefault(kind.status, []).append(kind)
+    return groups
+
+
+def error_response(kinds: Iterable[type[errors.ServiceError]], media_type: str, schema: str) -> dict[str, Any]:
+    """Describe the answer for errors of one status by the component `schema`."""
+    described: dict[str, Any] = {
+        "description": "; ".join(dict.fromkeys(kind.title for kind in kinds)),
+        "content": {media_type: {"schema": {"$ref": SCHEMA_REF + schema}}},
+    }
+    if any(issubclass(kind, errors.Unavailable) and kind.retry_after_s is not None for kind in kinds):
+        wait = {"description": "seconds to wait before asking again", "schema": {"type": "integer"}}
+        described["headers"] = {"Retry-After": wait}
+    return described

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from service.errors import InvalidRequest, ModelNotFound, ModelNotServed, ServiceError
 from service.handlers import embed as handler
 from service.handlers.models import require_model, served_models
-from service.routes.lean import COMMON_ERRORS, SCHEMA_REF, LeanRoute
+from service.routes.lean import COMMON_ERRORS, LeanRoute, by_status, error_response
 from service.runtime import context_of, runtime_of
 from service.wire.answers import json_response
 from service.wire.checking import check
@@ -20,6 +20,7 @@ from service.wire.openai.answers import EmbeddingsAnswer, Model, ModelsAnswer, e
 from service.wire.openai.errors import MEDIA_TYPE, ErrorAnswer, openai_status
 from service.wire.openai.requests import EmbeddingsEnvelope, EmbeddingsRequest
 from service.wire.openai.translation import Places, translate
+from service.wire.problem_schemas import SCHEMA_REF
 
 router = APIRouter(route_class=LeanRoute)
 MODELS = "/v1/models"
@@ -28,10 +29,8 @@ MODELS = "/v1/models"
 def _documented(answer: type[BaseModel], *errors: type[ServiceError]) -> dict[str, Any]:
     """Keyword arguments of a route that describe its answer and errors for OpenAPI."""
     responses: dict[int | str, dict[str, Any]] = {200: {"model": answer}}
-    for error in sorted(errors, key=lambda error: error.status):
-        schema = {"$ref": SCHEMA_REF + ErrorAnswer.__name__}
-        described = {"description": error.title, "content": {MEDIA_TYPE: {"schema": schema}}}
-        responses.setdefault(openai_status(error.status), described)
+    for status, kinds in by_status(errors).items():
+        responses.setdefault(openai_status(status), error_response(kinds, MEDIA_TYPE, ErrorAnswer.__name__))
     return {"responses": responses, "response_model": None}
 
 

@@ -11,23 +11,31 @@ from service.lifecycle import State
 from service.routes.lean import LeanRoute
 from service.runtime import runtime_of
 from service.wire.answers import json_response
+from service.wire.operations import InfoAnswer, LiveAnswer, NotReadyAnswer, ReadyAnswer
 
 router = APIRouter(route_class=LeanRoute)
 
 
-@router.get("/info", summary="Models, limits, versions")
+@router.get("/info", summary="Models, limits, versions", responses={200: {"model": InfoAnswer}}, response_model=None)
 async def info(request: Request) -> Response:
     """What is served, by what, within which limits."""
     return json_response(describe(runtime_of(request)))
 
 
-@router.get("/health/live", summary="Is the process alive?")
+@router.get(
+    "/health/live", summary="Is the process alive?", responses={200: {"model": LiveAnswer}}, response_model=None
+)
 async def live(request: Request) -> Response:  # noqa: ARG001 (the route's signature)
     """Always 200 while the event loop turns."""
     return json_response({"status": "live"})
 
 
-@router.get("/health/ready", summary="Are new callers welcome?", responses={503: {"description": "not ready"}})
+@router.get(
+    "/health/ready",
+    summary="Are new callers welcome?",
+    responses={200: {"model": ReadyAnswer}, 503: {"model": NotReadyAnswer, "description": "Not ready"}},
+    response_model=None,
+)
 async def ready(request: Request) -> Response:
     """200 once every model is loaded and warm; 503 before, from the first SIGTERM on, and while Triton is away."""
     runtime = runtime_of(request)

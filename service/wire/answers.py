@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from service.handlers.results import EmbedResult, GroundResult, LabelsResult
@@ -16,7 +17,11 @@ from service.usecases.probabilities import ScoredLabel
 from service.usecases.source import Source
 from service.usecases.windows import Span
 from service.wire.encodings import encoded_fields
+from service.wire.notes import ImageNote, ItemNote
 from service.wire.problem import input_error_body
+from service.wire.problem_schemas import ProblemEntry
+
+Numbers = list[float]  # in `Embeddings`, the field `float` hides the type
 
 
 class Answer(BaseModel):
@@ -26,39 +31,64 @@ class Answer(BaseModel):
     fingerprint: str = Field(description="SHA-256 that names what computed this")
 
 
-class WindowDatum(BaseModel):
+class Embeddings(BaseModel):
+    """One vector in each encoding that was asked for."""
+
+    float: Numbers | SkipJsonSchema[None] = None
+    base64: str | SkipJsonSchema[None] = Field(None, description="of little-endian float32")
+    int8: str | SkipJsonSchema[None] = Field(None, description="base64 of the bytes")
+    binary: str | SkipJsonSchema[None] = Field(None, description="base64 of the bytes")
+
+
+class Vectors(BaseModel):
+    """One vector: `embedding`, or `embeddings` where a list of encodings was asked for."""
+
+    embedding: Numbers | str | SkipJsonSchema[None] = Field(
+        None, description="L2 norm 1; base64 for other encodings than float"
+    )
+    embeddings: Embeddings | SkipJsonSchema[None] = None
+
+
+class WindowDatum(Vectors):
     """One window of a clip: its place in seconds, and its vector in the request's encoding."""
 
     start: float
     end: float
-    embedding: list[float] | str | None = None
-    embeddings: dict[str, list[float] | str] | None = None
 
 
-class EmbedDatum(BaseModel):
-    """One item's vector; or its `error`, under `on_error: report`."""
+class EmbedDatum(Vectors):
+    """One item's vector."""
 
     index: int
-    modality: str
-    embedding: list[float] | str | None = Field(None, description="L2 norm 1; base64 for other encodings than float")
-    embeddings: dict[str, list[float] | str] | None = Field(None, description="by encoding, if a list was asked")
-    input: dict[str, Any] | None = Field(None, description="what was done to the item")
-    windows: list[WindowDatum] | None = Field(None, description="if they were asked for; `embedding` is their mean")
-    error: dict[str, Any] | None = None
+    modality: Literal["text", "image", "audio", "fused"]
+    input: ItemNote = Field(description="what was done to the item")
+    windows: list[WindowDatum] | SkipJsonSchema[None] = Field(
+        None, description="if they were asked for; the vector is their mean"
+    )
+
+
+class FailedDatum(BaseModel):
+    """What is wrong with one item, under `on_error: report`."""
+
+    index: int
+    modality: Literal["text", "image", "audio", "fused", "unknown"] = Field(
+        description="unknown where the item's form was wrong"
+    )
+    error: ProblemEntry
 
 
 class EmbedAnswer(Answer):
     """Answer of `/embed`."""
 
     dimensions: int
-    data: list[EmbedDatum]
+    data: list[EmbedDatum | FailedDatum]
 
 
 class SimilarityAnswer(Answer):
     """Answer of `/similarity`."""
 
     similarity: list[list[float]] = Field(description="cosines, queries × candidates")
-    probabilities: list[list[float]] | None = None
+    probabilities: list[list[float]] | SkipJsonSchema[None] = None
 
 
 class Box(BaseModel):
@@ -76,13 +106,15 @@ class PhraseBox(BaseModel):
     phrase: str
     box: Box
     box_normalized: Box
-    score: float | None = Field(None, description="cosine between the phrase and what is in the box, if asked for")
+    score: float | SkipJsonSchema[None] = Field(
+        None, description="cosine between the phrase and what is in the box, if asked for"
+    )
 
 
 class GroundAnswer(Answer):
     """Answer of `/ground`."""
 
-    image: dict[str, int]
+    image: ImageNote
     boxes: list[PhraseBox]
 
 
@@ -91,7 +123,7 @@ class LabelProbability(BaseModel):
 
     label: str
     probability: float
-    cosine: float | None = None
+    cosine: float | SkipJsonSchema[None] = None
 
 
 class WindowLabelsDatum(BaseModel):
@@ -106,28 +138,17 @@ class LabelsAnswer(Answer):
     """Answer of `/classify`, `/audio/labels`, `/vqa` and `/audio/qa`: best first."""
 
     labels: list[LabelProbability]
-    input: dict[str, Any]
-    none_of_these: float | None = Field(None, description="probability, if `/classify` was given a threshold")
-    windows: list[WindowLabelsDatum] | None = None
+    input: ItemNote = Field(description="what was done to the item")
+    none_of_these: float | SkipJsonSchema[None] = Field(
+        None, description="probability, if `/classify` was given a threshold"
+    )
+    windows: list[WindowLabelsDatum] | SkipJsonSchema[None] = None
 
 
 class PairAnswer(Answer):
     """Answer of `/image-pair`."""
 
     probability: float = Field(description="that the sentence is true of the two images")
-
-
-class Problem(BaseModel):
-    """RFC 9457 problem details."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    code: str
-    request_id: str
-    errors: list[dict[str, Any]]
 
 
 def json_response(value: object) -> Response:

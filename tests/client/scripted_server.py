@@ -52,7 +52,7 @@ def give_vectors(number: int, body: bytes) -> Answer:
 
 @dataclass(slots=True)
 class ScriptedServer:
-    """Answers `/info` and, by `script`, every POST."""
+    """Answers `info` to every GET and, by `script`, every POST."""
 
     url: str
     posts: list[float] = field(default_factory=list)
@@ -63,7 +63,7 @@ class ScriptedServer:
 
 
 @contextmanager
-def scripted_server(script: Script) -> Iterator[ScriptedServer]:
+def scripted_server(script: Script, info: bytes = json.dumps(INFO).encode()) -> Iterator[ScriptedServer]:
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -76,7 +76,7 @@ def scripted_server(script: Script) -> Iterator[ScriptedServer]:
                 state.connections += 1
 
         def do_GET(self) -> None:
-            self.answer(Answer(200, json.dumps(INFO).encode()))
+            self.answer(Answer(200, info))
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))

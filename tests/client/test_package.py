@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -25,6 +27,22 @@ def test_the_wheel_has_code_types_and_messages(tmp_path: Path) -> None:
     package = ROOT / "client" / "src" / "onepeace_client"
     sources = {f"onepeace_client/{path.relative_to(package).as_posix()}" for path in package.rglob("*.py*")}
     assert {name for name in sources if "__pycache__" not in name} | {"onepeace_client/py.typed"} <= names
+
+
+def test_nothing_of_typescript_gets_into_the_packages(tmp_path: Path) -> None:
+    client = tmp_path / "client"
+    shutil.copytree(ROOT / "client", client, ignore=shutil.ignore_patterns("node_modules", "build", "*.egg-info"))
+    module = client / "typescript" / "node_modules" / "left"
+    module.mkdir(parents=True)
+    (module / "__init__.py").touch()
+    (module / "index.d.ts").touch()
+    code = "from setuptools import build_meta as build; build.build_sdist('out'); build.build_wheel('out')"
+    subprocess.run([sys.executable, "-c", code], cwd=client, check=True, capture_output=True)
+    (wheel,), (source,) = client.glob("out/*.whl"), client.glob("out/*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive, tarfile.open(source) as files:
+        names = archive.namelist() + files.getnames()
+    assert any(name.endswith("onepeace_client/client.py") for name in names)
+    assert not [name for name in names if "node_modules" in name or "typescript" in name or name.endswith(".ts")]
 
 
 def test_rest_needs_neither_grpc_nor_pillow() -> None:

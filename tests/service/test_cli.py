@@ -53,6 +53,10 @@ def test_info_prints_models_and_limits() -> None:
     assert info["models"]["text"]["embedding_dim"] == info["dimensions"]
 
 
+def test_openapi_prints_what_the_server_gives(server: LiveServer) -> None:
+    assert json.loads(run("openapi").stdout) == httpx.get(server.url + "/openapi.json").json()
+
+
 def test_help_documents_every_setting() -> None:
     text = run("serve", "--help").stdout
     for name in Settings.model_fields:

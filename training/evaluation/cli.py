@@ -33,7 +33,7 @@ SUMMARIES = {
     "composed": "a sound and a colour word together to a picture: R@1",
     "made": "this project's own test split: all of these",
 }
-_INSTALL = "the evaluation packages are not installed: pip install -e '.[cpu,eval]'"
+_INSTALL = "the evaluation packages are not installed: pip install -e '.[cpu,eval]' ./client"
 INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
 
 
@@ -45,7 +45,7 @@ def add_eval_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("benchmark", metavar="BENCHMARK", choices=list(SUMMARIES), help="one of those below")
     parser.add_argument("data", type=Path, metavar="DATA", help="the benchmark's folder or file")
     model = parser.add_mutually_exclusive_group()
-    model.add_argument("--server", metavar="URL", help="ask a running server, such as http://127.0.0.1:8000")
+    model.add_argument("--server", metavar="URL", help="ask a running server: http://… or grpc://…")
     model.add_argument(
         "--model-repository",
         type=Path,

@@ -10,43 +10,46 @@ import numpy as np
 
 from onepeace_client import comparison
 from onepeace_client.answers import Boxes, Embeddings, Info, Labels, Note, Similarities
-from onepeace_client.batches import Batch, Packer
+from onepeace_client.batches import Batch, Packer, Share
 from onepeace_client.contents import Source
-from onepeace_client.errors import InputProblem, OnePeaceError, ProtocolError
+from onepeace_client.errors import DeadlineExceeded, InputProblem, OnePeaceError, ProtocolError, RequestRefused
 from onepeace_client.exchange import Exchange
 from onepeace_client.script import Deadline, Script, spread, work
-from onepeace_client.wire import ClassifyOptions, EmbeddedPart, EmbedOptions, Outgoing, Windows, Wire
+from onepeace_client.wire import ClassifyOptions, EmbeddedPart, EmbedOptions, Outgoing, Reply, Windows, Wire
 
 INFO_LIFE_S = 300.0  # limits change when a server is started anew
 BROKEN_LIMITS = ("too_many_items", "body_too_large")
+Answered = tuple[Batch, EmbeddedPart | None]
 
 
 class Calls:
-    """One client's calls. They share what the server said of its limits."""
+    """One client's calls. They share what the server said of its limits, and how much it gets done."""
 
     def __init__(self, wire: Wire, exchange: Exchange) -> None:
         self._wire, self._exchange = wire, exchange
         self._info: Info | None = None
         self._info_until_s = 0.0
+        self._share = Share()
 
     def info(self, deadline: Deadline) -> Script[Info]:
         """What is served, asked anew."""
         info = self._wire.read_info((yield from self._exchange.send(self._wire.info(), deadline)))
         self._info, self._info_until_s = info, time.monotonic() + INFO_LIFE_S
+        self._share.widen()
         return info
 
     def embed(self, sources: Sequence[Source], options: EmbedOptions, deadline: Deadline) -> Script[Embeddings]:
         """Vectors of all items."""
         info = yield from self._known_info(deadline)
-        packer = Packer(self._wire, info, options.on_error == "report")
-        batches = packer.pack(sources, composed=any(source.composed for source in sources))
+        packer = self._packer(info, sources, report=options.on_error == "report")
+        batches = packer.pack(enumerate(sources))
         try:
-            parts = yield from spread(self._embed_batch(batch, options, deadline) for batch in batches)
+            parts = yield from spread(self._embed_batch(packer, batch, options, deadline) for batch in batches)
         except OnePeaceError as error:
             if error.code in BROKEN_LIMITS:
                 self._info = None
             raise
-        return _join(parts, len(sources), info)
+        return _join([answered for part in parts for answered in part], len(sources), info)
 
     def similarity(
         self, queries: Sequence[Source], candidates: Sequence[Source], probabilities: bool, deadline: Deadline
@@ -55,7 +58,10 @@ class Calls:
         info = yield from self._known_info(deadline)
         outgoing = yield from work(lambda: self._one_comparison(queries, candidates, probabilities, info))
         if outgoing is not None:
-            return self._wire.read_similarity((yield from self._exchange.send(outgoing, deadline)))
+            try:
+                return self._wire.read_similarity((yield from self._exchange.send(outgoing, deadline)))
+            except DeadlineExceeded as error:
+                self._ask_for_less(error, len(queries) + len(candidates))
         lists = (("queries", queries), ("candidates", candidates))
         pointers = [f"/{name}/{i}" for name, sources in lists for i in range(len(sources))]
         every = [*queries, *candidates]
@@ -94,58 +100,99 @@ class Calls:
     ) -> Script[Labels]:
         """Which of the caller's labels fits."""
         outgoing = yield from work(lambda: self._wire.classify(source.load(), labels, options))
-        return self._wire.read_classify((yield from self._exchange.send(outgoing, deadline)))
+        return self._wire.read_classify((yield from self._send_whole(outgoing, deadline)))
 
     def audio_labels(self, source: Source, top_k: int, windows: Windows | None, deadline: Deadline) -> Script[Labels]:
         """The trained head's labels."""
         outgoing = yield from work(lambda: self._wire.audio_labels(source.load_content(), top_k, windows))
-        return self._wire.read_audio_labels((yield from self._exchange.send(outgoing, deadline)))
+        return self._wire.read_audio_labels((yield from self._send_whole(outgoing, deadline)))
+
+    def _send_whole(self, outgoing: Outgoing, deadline: Deadline) -> Script[Reply]:
+        """Send what can't be divided.
+
+        Raises:
+            RequestRefused: it is larger than the server takes, which gRPC's transport would not tell apart.
+        """
+        size, most = len(outgoing.body), (yield from self._known_info(deadline)).max_body_bytes
+        if size > most:
+            detail = "the request is larger than its body may be"
+            problem = InputProblem("", "body_too_large", detail, most, size)
+            raise RequestRefused(detail, code=problem.code, errors=[problem])
+        return (yield from self._exchange.send(outgoing, deadline))
 
     def _known_info(self, deadline: Deadline) -> Script[Info]:
         if self._info is None or time.monotonic() > self._info_until_s:
             return (yield from self.info(deadline))
         return self._info
 
+    def _packer(self, info: Info, sources: Sequence[Source], *, report: bool = False) -> Packer:
+        return Packer(self._wire, info, self._share, any(source.composed for source in sources), report)
+
     def _embed_batch(
-        self, batch: Batch, options: EmbedOptions, deadline: Deadline
-    ) -> Script[tuple[Batch, EmbeddedPart | None]]:
+        self, packer: Packer, batch: Batch, options: EmbedOptions, deadline: Deadline
+    ) -> Script[list[Answered]]:
         if not batch.contents:
-            return batch, None
+            return [(batch, None)]
         outgoing = yield from work(lambda: self._wire.embed(batch.contents, options))
         batch.contents = batch.contents[:0]  # the body has them now
-        places = [f"/inputs/{index}" for index in batch.indexes]
+        indexes = batch.indexes
+        places = [f"/inputs/{index}" for index in indexes]
         try:
             part = self._wire.read_embed((yield from self._exchange.send(outgoing, deadline)))
+        except DeadlineExceeded as error:
+            self._ask_for_less(error, batch.items)
+            return (yield from self._embed_anew(packer, batch, options, deadline))
         except OnePeaceError as error:
-            if options.on_error == "report" and len(places) == 1 and error.code == "body_too_large":
-                batch.errors[batch.indexes[0]] = InputProblem(places[0], error.code, error.detail)
-                return batch, None
+            if packer.report and len(places) == 1 and error.code == "body_too_large":
+                batch.errors[indexes[0]] = InputProblem(places[0], error.code, error.detail)
+                return [(batch, None)]
             error.errors = tuple(_moved(problem, places) for problem in error.errors)
             raise
         if len(part.vectors) != len(places):
             raise ProtocolError(f"{len(part.vectors)} vectors came for {len(places)} items")
-        errors = {batch.indexes[index]: _moved(problem, places) for index, problem in part.errors.items()}
-        return batch, replace(part, errors=errors)
+        errors = {indexes[index]: _moved(problem, places) for index, problem in part.errors.items()}
+        return [(batch, replace(part, errors=errors))]
+
+    def _embed_anew(
+        self, packer: Packer, batch: Batch, options: EmbedOptions, deadline: Deadline
+    ) -> Script[list[Answered]]:
+        """A batch in smaller ones, one after the other, because the server has enough to do."""
+        smaller = packer.pack(batch.sources)
+        answered: list[Answered] = [(replace(batch, sources=[]), None)]
+        while (part := (yield from work(lambda: next(smaller, None)))) is not None:
+            answered += yield from self._embed_batch(packer, part, options, deadline)
+        return answered
+
+    def _ask_for_less(self, error: DeadlineExceeded, items: int) -> None:
+        """Make requests smaller when the server's deadline was too short for so many items.
+
+        This adds few requests to an outage: the client's other requests get smaller, too.
+
+        Raises:
+            DeadlineExceeded: it was the call's own deadline, or there is nothing to divide.
+        """
+        if error.status is None or items < 2:
+            raise error
+        self._share.narrow(items)
 
     def _one_comparison(
         self, queries: Sequence[Source], candidates: Sequence[Source], probabilities: bool, info: Info
     ) -> Outgoing | None:
         every = [*queries, *candidates]
-        batches = Packer(self._wire, info).pack(every, composed=any(source.composed for source in every))
-        contents = next(batches).contents
+        contents = next(self._packer(info, every).pack(enumerate(every))).contents
         if len(contents) < len(every):
             return None
         return self._wire.similarity(contents[: len(queries)], contents[len(queries) :], probabilities)
 
     def _ground_some(self, outgoing: Outgoing, start: int, deadline: Deadline) -> Script[Boxes]:
         try:
-            return self._wire.read_ground((yield from self._exchange.send(outgoing, deadline)))
+            return self._wire.read_ground((yield from self._send_whole(outgoing, deadline)))
         except OnePeaceError as error:
             error.errors = tuple(_later(problem, "/phrases/", start) for problem in error.errors)
             raise
 
 
-def _join(parts: Sequence[tuple[Batch, EmbeddedPart | None]], count: int, info: Info) -> Embeddings:
+def _join(parts: Sequence[Answered], count: int, info: Info) -> Embeddings:
     answered = [(batch, part) for batch, part in parts if part is not None]
     _check_one_model([part for _, part in answered])
     first = answered[0][1] if answered else None

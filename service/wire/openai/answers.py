@@ -11,6 +11,7 @@ from service.handlers.results import EmbedResult
 from service.usecases.embeddable import Embedded
 from service.wire.answers import note_body, source_body
 from service.wire.encodings import encoded_fields
+from service.wire.notes import ItemNote
 
 OWNER = "onepeace"
 
@@ -21,7 +22,7 @@ class Embedding(BaseModel):
     object: Literal["embedding"]
     index: int
     embedding: list[float] | str = Field(description="L2 norm 1; base64 for other formats than float")
-    input: dict[str, Any] = Field(description="what was done to the input, as `/embed` says it")
+    input: ItemNote = Field(description="what was done to the input, as `/embed` says it")
 
 
 class Usage(BaseModel):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from service.errors import InputError, InvalidRequest, QueueFull, ServiceError
+from service.wire.problem_schemas import Code
 
 PREFIX = "/v1/"
 MEDIA_TYPE = "application/json"
@@ -17,9 +18,9 @@ class ErrorDetail(BaseModel):
     """What OpenAI's clients show."""
 
     message: str
-    type: str = Field(description="invalid_request_error, rate_limit_error or server_error")
+    type: Literal["invalid_request_error", "rate_limit_error", "server_error"]
     param: str | None = Field(description="the first thing that is wrong, such as input[3].content[1].image_url.url")
-    code: str = Field(description="stable; docs/api.md lists them")
+    code: Code
 
 
 class ErrorAnswer(BaseModel):

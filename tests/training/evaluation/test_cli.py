@@ -148,7 +148,7 @@ def test_wrong_arguments_give_2(
     ("arguments", "complaint"),
     [
         (["tsv-labels", "bad.tsv"], "bad.tsv, line 1: 1 columns instead of 3 or 4"),
-        (["tsv-labels", "good.tsv", "--server", "http://127.0.0.1:9"], "no answer from http://127.0.0.1:9"),
+        (["tsv-labels", "good.tsv", "--server", "http://127.0.0.1:9"], "http://127.0.0.1:9: unreachable"),
         (["tsv-labels", "good.tsv", "--model-repository", "nowhere"], "nowhere: no such folder"),
         (["tsv-labels", "good.tsv", "--by", "head"], "labels sounds, not pictures"),
     ],

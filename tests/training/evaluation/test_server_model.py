@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
+from onepeace_client import RetryPolicy
+from tests.client.scripted_server import (
+    LIMITS,
+    Answer,
+    Script,
+    ScriptedServer,
+    always,
+    give_vectors,
+    problem,
+    scripted_server,
+    vectors,
+)
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer
 from tests.service.media_files import clip, picture
 from training.evaluation import server_model
+from training.evaluation.dataset import MediaKind
 from training.evaluation.model import ModelError, NotServed, PhrasesInPicture, Refusal
 from training.evaluation.repository_model import RepositoryModel
 from training.evaluation.server_model import ServerModel
 
 TOLERANCE = 1e-5
-INFO = {"limits": {"max_items": 4, "max_body_bytes": 10_000}}
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +43,9 @@ def repository() -> Iterator[RepositoryModel]:
     model.close()
 
 
-@pytest.fixture
-def served(server: LiveServer) -> Iterator[ServerModel]:
-    model = ServerModel(server.url)
+@pytest.fixture(scope="module", params=["http", "grpc"])
+def served(request: pytest.FixtureRequest, server: LiveServer) -> Iterator[ServerModel]:
+    model = ServerModel(server.url if request.param == "http" else f"grpc://{server.grpc_address}")
     yield model
     model.close()
 
@@ -92,89 +105,94 @@ def test_info_names_the_same_model(served: ServerModel, repository: RepositoryMo
     assert served.info()["fingerprint"] == repository.info()["fingerprint"]
 
 
-Answer = Callable[[httpx.Request], httpx.Response]
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    retries = RetryPolicy(attempts=3, first_wait_s=0.001, longest_wait_s=0.002)
+    monkeypatch.setattr(server_model, "PATIENT", replace(server_model.PATIENT, retries=retries))
 
 
-def answered_by(answer: Answer) -> ServerModel:
-    def handle(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=INFO) if request.url.path == "/info" else answer(request)
-
-    return ServerModel("http://server", httpx.MockTransport(handle))
-
-
-def embed(request: httpx.Request) -> httpx.Response:
-    inputs = json.loads(request.content)["inputs"]
-    return httpx.Response(200, json={"data": [{"embedding": [float(item["text"]), 1.0]} for item in inputs]})
+@contextmanager
+def answered_by(script: Script) -> Iterator[tuple[ServerModel, ScriptedServer]]:
+    with scripted_server(script) as server:
+        model = ServerModel(server.url)
+        try:
+            yield model, server
+        finally:
+            model.close()
 
 
-def problem(status: int, code: str, **headers: str) -> httpx.Response:
-    return httpx.Response(status, json={"code": code, "detail": f"because {code}"}, headers=headers)
+def test_a_full_server_is_asked_again(impatient: None) -> None:
+    refusals = [problem(429, "queue_full"), problem(503, "not_ready")]
+    with answered_by(lambda number, body: refusals[number] if number < 2 else vectors(body)) as (model, server):
+        (vector,) = model.embed_texts(["a"])
+        assert isinstance(vector, np.ndarray)
+        assert len(server.posts) == 3
 
 
-def first_numbers(model: ServerModel, count: int) -> list[float]:
-    return [float(vector[0]) for vector in model.embed_texts(list(map(str, range(count))))]  # type: ignore[index]
+def test_a_server_that_stays_full_is_an_error(impatient: None) -> None:
+    with answered_by(always(problem(429, "queue_full"))) as (model, _), pytest.raises(ModelError, match="queue_full"):
+        list(model.embed_texts(["a"]))
 
 
-def test_batches_keep_to_the_servers_limit_and_answers_keep_their_order() -> None:
-    sizes = []
+def test_calls_run_side_by_side_and_few_begin_before_they_are_wanted() -> None:
+    def script(number: int, body: bytes) -> Answer:
+        return replace(vectors(body), after_s=0.02)
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        sizes.append(len(json.loads(request.content)["inputs"]))
-        return embed(request)
-
-    assert first_numbers(answered_by(answer), 30) == list(range(30))
-    assert sorted(sizes) == [2, 4, 4, 4, 4, 4, 4, 4]
-
-
-def test_a_full_server_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr(server_model.time, "sleep", pauses.append)
-    refusals = iter([problem(429, "queue_full", **{"Retry-After": "3"}), problem(503, "not_ready")])
-    model = answered_by(lambda request: next(refusals, None) or embed(request))
-    assert first_numbers(model, 2) == [0, 1]
-    assert pauses == [3.0, 0.5]
+    with answered_by(script) as (model, server):
+        answers = model.embed_texts(["a"] * 32 * 20)
+        next(answers)
+        assert len(server.posts) <= (server_model.CALLS_AT_ONCE + 1) * 32 / LIMITS["max_items"]
+        assert len(list(answers)) == 32 * 20 - 1
+        assert server.most_under_way > 1
 
 
-def test_a_server_that_stays_full_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_model.time, "sleep", lambda _: None)
-    with pytest.raises(ModelError, match="429: because queue_full"):
-        first_numbers(answered_by(lambda _: problem(429, "queue_full")), 1)
+@pytest.mark.parametrize("kind", ["image", "audio"])
+def test_a_file_larger_than_a_body_is_refused(kind: MediaKind, tmp_path: Path) -> None:
+    big, small = write(tmp_path, {"big": bytes(2 * LIMITS["max_body_bytes"]), "small": b"x"})
+    with answered_by(give_vectors) as (model, _):
+        refused, vector = model.embed_files(kind, [big, small])
+    assert isinstance(refused, Refusal)
+    assert "larger" in refused.why
+    assert isinstance(vector, np.ndarray)
 
 
-def test_too_much_for_the_deadline_is_asked_in_halves() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        too_many = len(json.loads(request.content)["inputs"]) > 1
-        return problem(504, "deadline_exceeded") if too_many else embed(request)
-
-    assert first_numbers(answered_by(answer), 7) == list(range(7))
-    with pytest.raises(ModelError, match="longer for one input than its deadline"):
-        first_numbers(answered_by(lambda _: problem(504, "deadline_exceeded")), 3)
-
-
-def test_a_file_larger_than_a_body_is_refused_here(tmp_path: Path) -> None:
-    (big,) = write(tmp_path, {"big.png": bytes(20_000)})
-    (answer,) = answered_by(lambda _: problem(500, "never asked")).embed_files("image", [big])
-    assert isinstance(answer, Refusal)
-    assert "max_body_bytes" in answer.why
+def test_a_file_larger_than_a_body_is_refused_by_heads(served: ServerModel, tmp_path: Path) -> None:
+    (big,) = write(tmp_path, {"big": bytes(9 * 1024 * 1024)})
+    for answers in (served.ground([PhrasesInPicture(big, ("x",))]), served.label_sounds([big])):
+        (answer,) = answers
+        assert isinstance(answer, Refusal)
+        assert "larger" in answer.why
 
 
 def test_a_model_that_is_not_served_is_told_apart(tmp_path: Path) -> None:
     (path,) = write(tmp_path, {"a.wav": b"x"})
-    model = answered_by(lambda _: problem(404, "model_not_served"))
-    with pytest.raises(NotServed, match="because model_not_served"):
-        list(model.label_sounds([path]))
+    with answered_by(always(problem(404, "model_not_served"))) as (model, _):
+        with pytest.raises(NotServed):
+            list(model.label_sounds([path]))
+        with pytest.raises(NotServed):
+            list(model.embed_texts(["a"]))
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [httpx.Response(200, json={}), httpx.Response(200, text="<html>"), httpx.Response(200, json={"limits": {}})],
-)
-def test_another_kind_of_server_is_an_error(answer: httpx.Response) -> None:
-    with pytest.raises(ModelError):
-        ServerModel("http://server", httpx.MockTransport(lambda _: answer))
+def test_a_text_that_can_not_be_sent_is_an_error() -> None:
+    with answered_by(give_vectors) as (model, _), pytest.raises(ModelError, match="surrogate"):
+        list(model.embed_texts(["\ud800"]))
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "localhost:8000", "http://[", "nonsense"])
-def test_nobody_there_is_an_error(url: str) -> None:
-    with pytest.raises(ModelError):
+@pytest.mark.parametrize("info", [b"{}", b"<html>", b'{"limits": {}}'])
+def test_another_kind_of_server_is_an_error(info: bytes) -> None:
+    with scripted_server(give_vectors, info) as server, pytest.raises(ModelError, match="none of this API"):
+        ServerModel(server.url)
+
+
+def test_nobody_there_is_an_error(impatient: None) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with pytest.raises(ModelError, match="unreachable"):
+        ServerModel(url)
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "http://[", "nonsense"])
+def test_what_is_no_address_is_an_error(url: str) -> None:
+    with pytest.raises(ModelError, match="--server"):
         ServerModel(url)
