@@ -76,7 +76,9 @@ class Settings(BaseSettings):
     label_cache: int = Field(
         8192, ge=0, description="vectors of labels that `/classify` keeps; 4 bytes × dimensions each, and short keys"
     )
-    bulk_items: int = Field(16, ge=1, description="a request of more items than this lets smaller ones go first, as streams do")
+    bulk_items: int = Field(
+        16, ge=1, description="a request of more items than this lets smaller ones go first, as streams do"
+    )
 
     url_fetch: Literal["off", "allowlist"] = Field(
         "off", description="media by URL: off, or allowlist (https, from url_hosts alone, at public addresses)"
