@@ -42,6 +42,7 @@ class Pipeline:
         urls: MediaUrls,
     ) -> None:
         self.urls = urls
+        self.max_text_bytes = settings.max_text_bytes
         self.preprocessor = Preprocessor(models, settings)
         self._pool = ThreadPoolExecutor(settings.decode_cores(), thread_name_prefix="decode")
         self._batchers = {

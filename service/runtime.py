@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from pydantic import BaseModel
 from starlette.requests import Request
 
 from service.admission import Admission
@@ -25,10 +24,11 @@ from service.usecases.heads import Heads
 from service.usecases.items import AudioItem, Item, MediaItem, VectorItem, leaves, modality
 from service.usecases.label_vectors import LabelVectors
 from service.usecases.source import Source
+from service.wire import schemas
 from service.wire.body import BodyReader
 from service.wire.form import FormRule
 
-Schema = TypeVar("Schema", bound=BaseModel)
+Schema = TypeVar("Schema", bound=schemas.Request)
 
 
 class Runtime:
@@ -50,7 +50,7 @@ class Runtime:
         urls = MediaUrls(build_fetcher(settings), self.admission, max_bytes=settings.max_body_bytes)
         self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics, urls)
         self.embedder = Embedder(self.models, self.pipeline, bulk_items=settings.bulk_items)
-        self.label_vectors = LabelVectors(self.embedder.fingerprint, settings.label_cache)
+        self.label_vectors = LabelVectors(settings.label_cache)
         self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)
         self.space = Source(settings.model_name, self.embedder.fingerprint)
         self.metrics.ready.set_function(lambda: float(self.ready()))

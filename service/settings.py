@@ -72,7 +72,7 @@ class Settings(BaseSettings):
         16 * 1024, ge=0, description="JSON answers from this size on are compressed for callers who accept zstd or gzip"
     )
     label_cache: int = Field(
-        8192, ge=0, description="vectors of labels that `/classify` keeps; 4 bytes × dimensions each"
+        8192, ge=0, description="vectors of labels that `/classify` keeps; 4 bytes × dimensions each, and short keys"
     )
     bulk_items: int = Field(16, ge=1, description="a request with more items than this lets smaller ones go first")
 

@@ -7,9 +7,9 @@ from functools import partial
 from service.context import RequestContext
 from service.handlers.results import LabelsResult
 from service.runtime import Runtime
-from service.usecases.items import AudioItem, TextItem
+from service.usecases.items import AudioItem, TextItem, leaves
 from service.usecases.windows import check_windows
-from service.usecases.zero_shot import LabelChoice, check_choice, choose_templates
+from service.usecases.zero_shot import LabelChoice, check_choice, choose_templates, long_labels
 from service.usecases.zero_shot import classify as classify_item
 from service.wire.schemas import AudioLabelsRequest, ClassifyRequest
 
@@ -24,9 +24,13 @@ async def classify(runtime: Runtime, context: RequestContext, wanted: ClassifyRe
     labels = [TextItem(label, f"/labels/{i}") for i, label in enumerate(wanted.labels)]
     templates = choose_templates(item, wanted.template, wanted.templates)
     choice = LabelChoice(labels, templates, wanted.multi_label, wanted.threshold)
-    check_choice(runtime.embedder, choice, runtime.settings.max_queue - 1)
+    check_choice(runtime.embedder, choice, runtime.settings.max_queue - len(leaves(item)))
+    runtime.admit_items(context, [item])
+    if wrong := long_labels(choice, runtime.settings.max_text_bytes):
+        await runtime.embedder.embed_all([item, *wrong], context.stages)  # names what is wrong with the item, too
     lookup = runtime.label_vectors.look_up(choice.prompts())
-    runtime.admit_items(context, [item, *(prompt.item() for prompt in lookup.missing)])
+    runtime.admission.take_items(context, len(lookup.missing))
+    runtime.admission.take_bytes(context, sum(prompt.chars for prompt in lookup.missing))
     found = await classify_item(runtime.embedder, runtime.label_vectors, lookup, item, choice, context.stages)
     return LabelsResult(runtime.space, found.labels, found.notes, none_of_these=found.none_of_these)
 

@@ -16,15 +16,18 @@ from service.engine.protocol import RowInputs
 from service.errors import EngineFailure, InputError, InvalidRequest
 from service.media.audio import DecodedAudio
 from service.media.image import DecodedImage
-from service.media.text import EncodedText
+from service.media.text import EncodedText, count_bytes
 from service.pipeline import Pipeline
 from service.preprocessing import Note, Prepared, audio_note, audio_row, image_note, text_row
 from service.usecases.files import fetched
 from service.usecases.items import AudioItem, ImageItem, TextItem
 from service.usecases.probabilities import ScoredLabel, activate, best_first, softmax
+from service.usecases.text_length import long_texts
 from service.usecases.windows import Admit, Span, pool, prepare_windows
 
 T = TypeVar("T")
+ANSWER = " answer: "
+"""Stands between question and candidate: the text form is AVQA's, as the reference trains it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,21 +147,30 @@ class Heads:
         return await self._labels(row, top_k, stages), image_note(decoded)
 
     async def answer_about_audio(
-        self, clip: AudioItem, question: str, candidates: Sequence[str], stages: Stages
+        self, clip: AudioItem, question: TextItem, candidates: Sequence[TextItem], stages: Stages
     ) -> tuple[list[ScoredLabel], Note]:
         """The caller's candidate answers to a question about a clip, best first.
 
         Raises:
             ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
         """
+        asked = self._ask(question, candidates)
         decoded = await self._audio("audio_qa", clip, stages)
         sound = audio_row("audio_qa", decoded)
-        # The text form is AVQA's, as the reference trains it.
-        asked = [TextItem(f"{question} answer: {answer}", f"/candidates/{i}") for i, answer in enumerate(candidates)]
         texts = await self._texts("audio_qa", asked, stages)
         rows = [Prepared("audio_qa", {**sound.inputs, "tokens": text.tokens}, sound.length, {}) for text in texts]
         scores = np.concatenate(await self._run(rows, stages))  # [candidates]
-        return best_first(candidates, softmax(scores)), audio_note(decoded)
+        return best_first([answer.text for answer in candidates], softmax(scores)), audio_note(decoded)
+
+    def _ask(self, question: TextItem, candidates: Sequence[TextItem]) -> list[TextItem]:
+        """The question with each candidate; too long ones are refused before they are built."""
+        max_bytes = self._pipeline.max_text_bytes
+        wrong = long_texts([question], max_bytes)
+        if not wrong:
+            wrong = long_texts(candidates, max_bytes, beside=count_bytes(question.text) + len(ANSWER))
+        if wrong:
+            raise InvalidRequest(wrong)
+        return [TextItem(f"{question.text}{ANSWER}{answer.text}", answer.pointer) for answer in candidates]
 
     async def judge_pair(self, images: Sequence[ImageItem], sentence: TextItem, stages: Stages) -> float:
         """Probability that the sentence is true of the two pictures (NLVR2; logit 0 means true).

@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 
 from service.admission import Admission
 from service.context import RequestContext
 from service.errors import BodyTooLarge, MalformedBody, UnsupportedBody
 from service.settings import Settings
+from service.wire import schemas
 from service.wire.checking import check, parse_json
 from service.wire.form import FormRule, arrange
 from service.wire.multipart import parse_multipart
 
-Schema = TypeVar("Schema", bound=BaseModel)
+Schema = TypeVar("Schema", bound=schemas.Request)
 
 
 @dataclass(frozen=True, slots=True)
