@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 import grpc
@@ -36,8 +36,13 @@ class GrpcTransport:
         try:
             body, call = method.with_call(outgoing.body, timeout=timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
-            return _failed(error)
-        return Reply(0, _headers(call.trailing_metadata()), body)
+            return failed_reply(error)
+        return Reply(0, headers_of(call.trailing_metadata()), body)
+
+    def stream(self, path: str, messages: Iterator[bytes]) -> Any:
+        """A call both ways: iterate over its answers, which may end with a `grpc.RpcError`; or `cancel()` it."""
+        method: grpc.StreamStreamMultiCallable[bytes, bytes] = self._channel.stream_stream(path)
+        return method(messages, metadata=self._metadata)
 
     def close(self) -> None:
         """Close the channel."""
@@ -58,8 +63,13 @@ class AsyncGrpcTransport:
         try:
             body = await call
         except grpc.RpcError as error:
-            return _failed(error)
-        return Reply(0, _headers(await call.trailing_metadata()), body)
+            return failed_reply(error)
+        return Reply(0, headers_of(await call.trailing_metadata()), body)
+
+    def stream(self, path: str, messages: AsyncIterator[bytes]) -> Any:
+        """A call both ways: iterate over its answers, which may end with a `grpc.RpcError`; or `cancel()` it."""
+        method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self._open().stream_stream(path)
+        return method(messages, metadata=self._metadata)
 
     async def close(self) -> None:
         """Close the channel."""
@@ -76,14 +86,16 @@ class AsyncGrpcTransport:
         return self._channel
 
 
-def _failed(error: Any) -> Reply:
+def failed_reply(error: Any) -> Reply:
+    """What an RpcError says."""
     code: int = error.code().value[0]
-    return Reply(code, _headers(error.trailing_metadata()), b"", error.details() or "")
+    return Reply(code, headers_of(error.trailing_metadata()), b"", error.details() or "")
 
 
 def _metadata(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple((name.lower(), value) for name, value in headers.items())
 
 
-def _headers(metadata: Iterable[tuple[str, str | bytes]] | None) -> dict[str, str | bytes]:
+def headers_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> dict[str, str | bytes]:
+    """Metadata by name."""
     return dict(metadata or ())

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-STAGES = ("read", "decode", "queue", "infer")
+STAGES = ("read", "fetch", "decode", "queue", "infer")
 _ENTRY = re.compile(r"([\w-]+)\s*(?:;[^,]*?\bdur=([\d.]+))")
 
 
