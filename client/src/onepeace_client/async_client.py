@@ -37,7 +37,7 @@ class AsyncClient:
             wire, transport = GrpcWire(), AsyncGrpcTransport(address, options.headers)
             self._front = Front(wire, options)
             self._driver = AsyncDriver(transport, options.concurrency)
-            self._open_lane: Callable[[Stream], AsyncLane] = partial(AsyncGrpcLane, transport, wire)
+            self._open_lane: Callable[[Stream], AsyncLane] = partial(AsyncGrpcLane, transport.threaded, wire)
         else:
             from onepeace_client.http_transport import AsyncHttpTransport
 

@@ -28,6 +28,10 @@ class AsyncLane(Protocol):
         """Send a batch."""
         ...
 
+    def finish(self) -> None:
+        """No more batches will come."""
+        ...
+
     async def close(self, unfinished: bool) -> None:
         """Let go of all; `unfinished`: there is something that nobody wants any more."""
         ...
@@ -47,6 +51,9 @@ class AsyncRequestLane:
         self._running.add(task)
         task.add_done_callback(self._done)
         return task
+
+    def finish(self) -> None:
+        """As `AsyncLane.finish`."""
 
     async def close(self, unfinished: bool) -> None:  # noqa: ARG002 (it gives up whatever is there)
         """As `AsyncLane.close`."""
@@ -85,6 +92,7 @@ class _Feed:
                 failure = error
             if (rest := self._stream.rest()) is not None:
                 await self._submit(rest)
+            self._lane.finish()
         finally:
             self.waiting.put_nowait(None)
         if failure is not None:

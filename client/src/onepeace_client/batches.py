@@ -108,7 +108,7 @@ class Packer:
             yield rest
 
     def add(self, index: int, source: Source) -> Batch | None:
-        """Read one more item, and the batch that is full, if it is.
+        """Read one more item; the batch that is full, if one is.
 
         Raises:
             OSError, UnknownFile, InvalidInput, RequestRefused: the item can't be sent, and `report` is off.
@@ -120,24 +120,31 @@ class Packer:
             if not self.report:
                 raise
             self._batch.errors[index] = InputProblem(f"/inputs/{index}", "unreadable_file", str(error))
-            return None
+            return self._full()
         except (InvalidInput, RequestRefused) as error:
             if not self.report:
                 raise
             self._batch.errors[index] = error.errors[0]
-            return None
+            return self._full()
         full: Batch | None = None
-        most = min(self.limits.max_items, self.share.items, self.most_items)
         size = self._batch.size_with(source, content, self.wire)
-        if self._batch.contents and (self._batch.items + source.parts > most or size > self.limits.max_body_bytes):
+        items = self._batch.items + source.parts
+        if self._batch.contents and (items > self._most() or size > self.limits.max_body_bytes):
             full = self.rest()
         self._batch.add(index, source, content, self.wire)
-        return full
+        return full or self._full()
 
     def rest(self) -> Batch | None:
         """What has not been given yet, if there is anything."""
         batch, self._batch = self._batch, Batch()
         return batch if batch.contents or batch.errors else None
+
+    def _most(self) -> float:
+        return min(self.limits.max_items, self.share.items, self.most_items)
+
+    def _full(self) -> Batch | None:
+        """The batch, if it has no room for another item: its own must not wait for that."""
+        return self.rest() if self._batch.items + len(self._batch.errors) >= self._most() else None
 
     def _check(self, index: int, source: Source, content: AnyContent) -> None:
         """Refuse an item that no request can hold.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import grpc
@@ -50,10 +50,11 @@ class GrpcTransport:
 
 
 class AsyncGrpcTransport:
-    """One client's channel in one event loop, which the first request finds."""
+    """One client's channel in one event loop, which the first request finds; `threaded` carries its streams."""
 
     def __init__(self, address: Address, headers: Mapping[str, str]) -> None:
         self._address, self._metadata = address, _metadata(headers)
+        self.threaded = GrpcTransport(address, headers)
         self._channel: grpc.aio.Channel | None = None
 
     async def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
@@ -66,15 +67,11 @@ class AsyncGrpcTransport:
             return failed_reply(error)
         return Reply(0, headers_of(await call.trailing_metadata()), body)
 
-    def stream(self, path: str, messages: AsyncIterator[bytes]) -> Any:
-        """A call both ways: iterate over its answers, which may end with a `grpc.RpcError`; or `cancel()` it."""
-        method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self._open().stream_stream(path)
-        return method(messages, metadata=self._metadata)
-
     async def close(self) -> None:
-        """Close the channel."""
+        """Close the channels."""
         if self._channel is not None:
             await self._channel.close()
+        self.threaded.close()
 
     def _open(self) -> grpc.aio.Channel:
         if self._channel is None:

@@ -1,53 +1,34 @@
-"""What a gRPC stream owes its caller, with threads or without: numbered messages and which of them are unanswered."""
+"""What a gRPC stream owes its caller: numbered messages, and which of them are unanswered. No threads here."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Generic, Protocol, TypeVar
 
-from onepeace_client.batches import Answered, Batch
+from onepeace_client.batches import Batch
 from onepeace_client.errors import OnePeaceError, Unreachable
 from onepeace_client.grpc_wire import STREAM_PATH, GrpcWire
 from onepeace_client.pointers import located
 from onepeace_client.script import Deadline
 from onepeace_client.stream import Stream
+from onepeace_client.sync_stream import Pending
 from onepeace_client.wire import Reply
 
 AHEAD = 64  # the server's grpc_stream_window, unless it is set otherwise
 
 
-class Settable(Protocol):
-    """A future of threads or of asyncio."""
-
-    def done(self) -> bool:
-        """Whether it has a result, or nobody wants it."""
-        ...
-
-    def set_result(self, result: list[Answered], /) -> None:
-        """Give the result."""
-        ...
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        """Give the error."""
-        ...
-
-
-Kept = TypeVar("Kept", bound=Settable)
-
-
-class StreamCall(Generic[Kept]):
+class StreamCall:
     """One EmbedStream that outlives its connections: what was not answered is sent again over the next."""
 
     path = STREAM_PATH
 
     def __init__(self, wire: GrpcWire, stream: Stream) -> None:
         self._wire, self._stream = wire, stream
-        self._unanswered: dict[int, tuple[bytes, Batch, Kept]] = {}
+        self._unanswered: dict[int, tuple[bytes, Batch, Pending]] = {}
         self._count, self._attempt = 0, 1
         self._started_s, self._sent, self._received = 0.0, 0, 0
 
-    def add(self, batch: Batch, future: Kept) -> bytes:
+    def add(self, batch: Batch, future: Pending) -> bytes:
         """The message of a batch, whose answer becomes the future's result."""
         message = self._wire.stream_message(self._count, batch.contents[0], self._stream.options)
         batch.contents = batch.contents[:0]  # the message has it now

@@ -31,6 +31,10 @@ class Lane(Protocol):
         """Send a batch."""
         ...
 
+    def finish(self) -> None:
+        """No more batches will come."""
+        ...
+
     def close(self, unfinished: bool) -> None:
         """Let go of all; `unfinished`: there is something that nobody wants any more."""
         ...
@@ -49,6 +53,9 @@ class RequestLane:
         future = self._driver.submit(self._stream.embed(batch), self._stop)
         self._running = {one for one in self._running if not one.done()} | {future}
         return future
+
+    def finish(self) -> None:
+        """As `Lane.finish`."""
 
     def close(self, unfinished: bool) -> None:  # noqa: ARG002 (it gives up whatever is there)
         """As `Lane.close`."""
@@ -74,6 +81,7 @@ def embed_in_order(stream: Stream, items: Iterable[Any], lane: Lane) -> Generato
             waiting.append((batch, lane.submit(batch)))
             while waiting and (waiting[0][1].done() or _is_full(waiting, lane.ahead, stream.ahead_bytes)):
                 yield from _taken(stream, waiting)
+        lane.finish()
         while waiting:
             yield from _taken(stream, waiting)
     finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import trustme
 
 from tests.repository import REPOSITORY
 from tests.service.fetching.public_internet import PRIVATE_HOST
-from tests.service.fetching.site import HOST, Site, answer, redirect, running_site
+from tests.service.fetching.site import HOST, Site, answer, redirect, site_in_a_thread
 from tests.service.live_server import live_server
 from tests.service.media_files import clip, encoded, picture
 
@@ -25,23 +23,8 @@ KIB = 1024
 
 @pytest.fixture(scope="module")
 def site(authority: trustme.CA) -> Iterator[Site]:
-    """A site in a thread of its own, because the tests below wait for answers."""
-    started, loop, sites = threading.Event(), asyncio.new_event_loop(), []
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        async with running_site(HOST, authority=authority) as site:
-            sites.append(site)
-            started.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    started.wait(10.0)
-    yield sites[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(10.0)
-    loop.close()
+    with site_in_a_thread(authority) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
