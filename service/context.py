@@ -20,6 +20,14 @@ class Stages:
     infer: float = 0.0
     deadline_s: float = math.inf
 
+    def add(self, other: Stages) -> None:
+        """Add another's seconds."""
+        self.read += other.read
+        self.fetch += other.fetch
+        self.decode += other.decode
+        self.queue += other.queue
+        self.infer += other.infer
+
     def items(self) -> tuple[tuple[str, float], ...]:
         """The stages in the order in which they happen."""
         return (
@@ -39,7 +47,8 @@ class Stages:
 class RequestContext:
     """Created by the middleware, read by handlers and use cases.
 
-    `headers` has lower-case names, as ASGI gives them; `started_s` and `body_read_s` are the event loop's time.
+    `headers` has lower-case names, as ASGI gives them; `started_s` and `body_read_s` are the event loop's time. What it
+    holds: see `Holder`.
     """
 
     request_id: str
@@ -49,3 +58,4 @@ class RequestContext:
     stages: Stages = field(default_factory=Stages)
     held_bytes: int = 0
     held_items: int = 0
+    shared_bytes: int = 0

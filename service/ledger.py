@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 
 from service.admission import Admission
-from service.context import RequestContext
+from service.context import RequestContext, Stages
 from service.errors import ServiceError
 from service.metrics import Metrics
 
@@ -33,8 +33,16 @@ class Ledger:
         self.admission.release(context)
         duration_s = asyncio.get_running_loop().time() - context.started_s
         self.metrics.request_ended(endpoint, status, duration_s, context.stages)
-        if isinstance(error, ServiceError):
-            self.metrics.errors.labels(error.code).inc()
+        self._count(error)
         if status >= 500 or logger.isEnabledFor(logging.DEBUG):
             level = logging.WARNING if status >= 500 else logging.DEBUG
             logger.log(level, "%s %s %d %.1f ms", context.request_id, endpoint, status, duration_s * 1000)
+
+    def item_ended(self, stages: Stages, outcome: object) -> None:
+        """An item of a stream has ended, well or with an error."""
+        self.metrics.stages_ended(stages)
+        self._count(outcome)
+
+    def _count(self, error: object) -> None:
+        if isinstance(error, ServiceError):
+            self.metrics.errors.labels(error.code).inc()

@@ -90,6 +90,10 @@ class Metrics:
         requests, duration = self._request_series(endpoint, status)
         requests.inc()
         duration.observe(duration_s)
+        self.stages_ended(stages)
+
+    def stages_ended(self, stages: Stages) -> None:
+        """A request, or an item of a stream, has been through its stages."""
         for stage, seconds in stages.items():
             if seconds:
                 self._stage_series[stage].observe(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy as np
 from service.engine.protocol import RowInputs
 from service.errors import ModelNotServed
 from service.media.audio import AudioSpec, DecodedAudio, Samples, decode_audio
-from service.media.audio_windows import Clip, Windows, decode_clip
+from service.media.audio_windows import Clip, Windows, decode_clip, measure_clip
 from service.media.image import DecodedImage, Pixels, Region, decode_image, decode_regions
 from service.media.payload import Payload, read_payload
 from service.media.text import EncodedText, TextSource, TextTokenizer
@@ -97,6 +98,15 @@ class Preprocessor:
         spec = self.audio_spec(model)
         return decode_audio(read_payload(payload), spec=spec, max_seconds=self._settings.max_audio_seconds)
 
+    def clip_seconds(self, payload: Payload, windows: Windows) -> float:
+        """Seconds of a whole sound by its header, see `measure_clip`.
+
+        Raises:
+            InvalidBase64, UnreadableAudio, AudioTooLong, TooManyItems: see the decoders.
+        """
+        data, settings = read_payload(payload), self._settings
+        return measure_clip(data, windows, max_seconds=settings.max_audio_seconds, max_windows=settings.max_items)
+
     def clip(self, model: str, payload: Payload, windows: Windows) -> Clip:
         """A whole sound at the rate that `model` takes, to be cut into windows.
 
@@ -121,11 +131,9 @@ class Preprocessor:
         card = self.model(model).card
         return AudioSpec(card.sample_rate_hz or 16_000, card.min_audio_s or 1.0, card.max_audio_s or 15.0)
 
-    def clip_bytes(self, model: str) -> int:
-        """Memory of one whole sound at most; 0 for a model that is not served."""
-        if model not in self._models:
-            return 0
-        return int(4 * self._settings.max_audio_seconds * self.audio_spec(model).sample_rate_hz)
+    def sound_bytes(self, model: str, seconds: float) -> int:
+        """Memory of so many seconds of sound at the rate that `model` takes."""
+        return math.ceil(4 * seconds * self.audio_spec(model).sample_rate_hz)
 
 
 def text_row(model: str, text: EncodedText) -> Prepared:

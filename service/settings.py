@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     decode_threads: int = Field(0, ge=0, le=1024, description="threads that decode media; 0: one for each core")
 
     max_body_bytes: int = Field(32 * MIB, ge=1024, description="bytes of one request body; more: 413")
-    max_pending_bytes: int = Field(512 * MIB, ge=1024, description="bytes of all bodies at work; more: 429")
+    max_pending_bytes: int = Field(
+        512 * MIB, ge=1024, description="bytes of bodies, fetched files and decoded inputs at work; more: 429"
+    )
     max_items: int = Field(256, ge=1, description="items, labels or phrases in one request; more: 422")
     max_text_bytes: int = Field(32 * 1024, ge=1, description="UTF-8 bytes of one text; more: 422")
     max_pixels: int = Field(50_000_000, ge=1, description="width × height of one image; more: 422")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from service.context import RequestContext
 from service.handlers.results import LabelsResult
 from service.runtime import Runtime
@@ -29,8 +27,8 @@ async def classify(runtime: Runtime, context: RequestContext, wanted: ClassifyRe
     if wrong := long_labels(choice, runtime.settings.max_text_bytes):
         await runtime.embedder.embed_all([item, *wrong], context.stages)  # names what is wrong with the item, too
     lookup = runtime.label_vectors.look_up(choice.prompts())
-    runtime.admission.take_items(context, len(lookup.missing))
-    runtime.admission.take_bytes(context, sum(prompt.chars for prompt in lookup.missing))
+    chars = sum(prompt.chars for prompt in lookup.missing)
+    runtime.admission.take(context, items=len(lookup.missing), num_bytes=chars)
     found = await classify_item(runtime.embedder, runtime.label_vectors, lookup, item, choice, context.stages)
     return LabelsResult(runtime.space, found.labels, found.notes, none_of_these=found.none_of_these)
 
@@ -43,13 +41,12 @@ async def label_audio(runtime: Runtime, context: RequestContext, wanted: AudioLa
     """
     model = "audio_labels"
     source = runtime.head(model)
+    runtime.admit_rows(context, model, 1)
     if wanted.windows is None:
-        runtime.admit_rows(context, model, 1)
         labels, note = await runtime.heads.label_audio(AudioItem(wanted.audio, "/audio"), wanted.top_k, context.stages)
         return LabelsResult(source, labels, [note])
     windows = check_windows(runtime.pipeline, model, wanted.windows.seconds, wanted.windows.hop, "/windows")
     clip = AudioItem(wanted.audio, "/audio", windows)
-    runtime.admit_clip(context, model)
-    admit = partial(runtime.admit_windows, context, model)
-    labels, note, each = await runtime.heads.label_windows(clip, wanted.top_k, context.stages, admit)
+    room = runtime.room(context)
+    labels, note, each = await runtime.heads.label_windows(clip, wanted.top_k, context.stages, room)
     return LabelsResult(source, labels, [note], each)

@@ -10,7 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from service.batching.row_queue import Priority, RowResult
+from service.admission import UNACCOUNTED, Room
+from service.batching.row_queue import RowResult
 from service.context import Stages
 from service.engine.protocol import RowInputs
 from service.errors import EngineFailure, InputError, InvalidRequest
@@ -23,7 +24,7 @@ from service.usecases.files import fetched
 from service.usecases.items import AudioItem, ImageItem, TextItem
 from service.usecases.probabilities import ScoredLabel, activate, best_first, softmax
 from service.usecases.text_length import long_texts
-from service.usecases.windows import Admit, Span, pool, prepare_windows
+from service.usecases.windows import Span, pool, prepare_windows
 
 T = TypeVar("T")
 ANSWER = " answer: "
@@ -32,7 +33,7 @@ ANSWER = " answer: "
 
 @dataclass(frozen=True, slots=True)
 class GroundedPhrase:
-    """A phrase's box in pixels of the upright image and as fractions of its sides: x0, y0, x1, y1.
+    """A phrase's box in pixels of the upright image, to the hundredth, and as fractions of its sides: x0, y0, x1, y1.
 
     `score` is the cosine between the phrase and what is in the box, where it was asked for.
     """
@@ -54,8 +55,8 @@ class WindowLabels:
 class Heads:
     """Runs the models whose output is not an embedding. Each method needs its model in the repository."""
 
-    def __init__(self, pipeline: Pipeline, *, bulk_items: int) -> None:
-        self._pipeline, self._bulk_items = pipeline, bulk_items
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
 
     async def ground(
         self, image: ImageItem, phrases: Sequence[TextItem], stages: Stages
@@ -68,12 +69,12 @@ class Heads:
         (decoded,), tokens = await self._image_and_texts("grounding", [image], phrases, stages)
         rows = [_row("grounding", text, {"pixels": decoded.pixels}) for text in tokens]
         outputs = await self._run(rows, stages)
-        sides = (decoded.width, decoded.height, decoded.width, decoded.height)
+        width, height = decoded.width, decoded.height
         boxes = []
         for phrase, output in zip(phrases, outputs, strict=True):
             x0, y0, x1, y1 = output.astype(np.float64).tolist()
             fractions = (x0, y0, x1, y1)
-            pixels = (x0 * sides[0], y0 * sides[1], x1 * sides[2], y1 * sides[3])
+            pixels = (round(x0 * width, 2), round(y0 * height, 2), round(x1 * width, 2), round(y1 * height, 2))
             boxes.append(GroundedPhrase(phrase.text, pixels, fractions))
         return boxes, image_note(decoded)
 
@@ -113,16 +114,18 @@ class Heads:
         return await self._labels(audio_row("audio_labels", decoded), top_k, stages), audio_note(decoded)
 
     async def label_windows(
-        self, clip: AudioItem, top_k: int, stages: Stages, admit: Admit
+        self, clip: AudioItem, top_k: int, stages: Stages, room: Room = UNACCOUNTED
     ) -> tuple[list[ScoredLabel], Note, list[WindowLabels]]:
         """The labels of a whole clip, by the mean of its windows' probabilities, and of each window.
+
+        `room` accounts for the whole clip, and for its windows beyond the first.
 
         Raises:
             ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
         """
         model = self._pipeline.preprocessor.model("audio_labels")
-        async with fetched(self._pipeline.urls, [clip], stages) as files:
-            (windowed,) = await prepare_windows(self._pipeline, model.name, files, admit, stages)
+        async with fetched(self._pipeline.urls, [clip], stages, room) as files:
+            (windowed,) = await prepare_windows(self._pipeline, model.name, files, room, stages)
         if isinstance(windowed, InputError):
             windowed.pointer = clip.pointer
             raise InvalidRequest([windowed])
@@ -220,8 +223,7 @@ class Heads:
         return decoded
 
     async def _run(self, rows: Sequence[Prepared], stages: Stages) -> list[NDArray[np.float32]]:
-        priority = Priority.BULK if len(rows) > self._bulk_items else Priority.INTERACTIVE
-        results = await self._pipeline.run(rows, priority, stages)
+        results = await self._pipeline.run(rows, stages)
         for result in results:
             if isinstance(result, EngineFailure):
                 raise result

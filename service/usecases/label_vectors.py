@@ -10,6 +10,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from service.errors import InputError, InvalidField, InvalidRequest
 from service.usecases.embeddable import Vector
 from service.usecases.items import TextItem
 from service.usecases.quantization import normalize
@@ -88,10 +89,21 @@ def _keys(prompts: Sequence[Prompt]) -> tuple[_Key, ...]:
     return tuple(digests[prompt.label.text] + digests[prompt.template] for prompt in prompts)
 
 
-def ensemble(vectors: NDArray[np.float32], labels: int) -> NDArray[np.float32]:
+def ensemble(vectors: NDArray[np.float32], labels: Sequence[TextItem]) -> NDArray[np.float32]:
     """The mean over each label's prompts, L2-normalised: float32 [labels · templates, D] → [labels, D].
 
     As in CLIP (Radford et al. 2021, 3.1.4): vectors are averaged, not probabilities.
+
+    Raises:
+        InvalidRequest: the prompts of a label cancel each other out.
     """
-    means = vectors.reshape(labels, -1, vectors.shape[-1]).mean(axis=1, dtype=np.float64)
+    means = vectors.reshape(len(labels), -1, vectors.shape[-1]).mean(axis=1, dtype=np.float64)
+    norms = np.linalg.norm(means, axis=-1)
+    wrong: list[InputError] = [
+        InvalidField("the label's prompts cancel each other out: their mean is zero", pointer=label.pointer)
+        for label, norm in zip(labels, norms, strict=True)
+        if norm < MIN_MEAN_NORM
+    ]
+    if wrong:
+        raise InvalidRequest(wrong)
     return normalize(means, MIN_MEAN_NORM)

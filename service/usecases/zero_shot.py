@@ -112,7 +112,7 @@ async def classify(
     """
     embedded, *computed = await embedder.embed_all([item, *(prompt.item() for prompt in lookup.missing)], stages)
     prompts = vectors.complete(lookup, [prompt.vector for prompt in computed])
-    cosines = ensemble(prompts, len(choice.labels)) @ embedded.vector  # [labels]
+    cosines = ensemble(prompts, choice.labels) @ embedded.vector  # [labels]
     probabilities, none_of_these = _probabilities(cosines, choice, embedder.logit_scale or 0.0)
     order = np.argsort(-cosines, kind="stable")
     labels = [

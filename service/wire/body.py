@@ -81,7 +81,7 @@ class BodyReader:
                 size += len(chunk)
                 if size > limit:
                     raise BodyTooLarge("the body is too large", limit=limit)
-                self.admission.take_bytes(context, len(chunk))  # as they come: an idle caller must not hold room
+                self.admission.take(context, num_bytes=len(chunk))  # as they come: an idle caller must not hold room
                 chunks.append(chunk)
         except ClientDisconnect as error:
             raise MalformedBody("the body was cut off") from error

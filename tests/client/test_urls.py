@@ -11,9 +11,9 @@ import trustme
 from onepeace_client import Audio, Client, Fused, Image, InvalidInput, Windows
 from tests.client.callers import Caller
 from tests.client.conftest import address
-from tests.repository import REPOSITORY
-from tests.service.fetching.site import HOST, Site, answer, site_in_a_thread
-from tests.service.live_server import LiveServer, live_server
+from tests.service.fetching.fetching_server import fetching_server, site_in_a_thread
+from tests.service.fetching.site import HOST, Site, answer
+from tests.service.live_server import LiveServer
 from tests.service.media_files import clip, picture
 
 PICTURE, CLIP = picture(1), clip(1, 5.0)
@@ -31,10 +31,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def fetching(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    file = tmp_path_factory.mktemp("authority") / "ca.pem"
-    site.authority.cert_pem.write_to_path(str(file))
-    before = f"from tests.service.fetching import public_internet\npublic_internet.lead_to({site.port}, {str(file)!r})"
-    with live_server(REPOSITORY, before, url_fetch="allowlist", url_hosts=HOST) as server:
+    with fetching_server(site, tmp_path_factory.mktemp("authority")) as server:
         yield server
 
 

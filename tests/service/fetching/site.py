@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpcore
@@ -113,24 +112,3 @@ async def running_site(*names: str, authority: trustme.CA | None = None) -> Asyn
     site.dialler = LocalDialler(site.port)
     async with server:
         yield site
-
-
-@contextmanager
-def site_in_a_thread(authority: trustme.CA) -> Iterator[Site]:
-    """A site in a thread of its own, for tests that wait for answers without a loop."""
-    started, loop, sites = threading.Event(), asyncio.new_event_loop(), []
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        async with running_site(HOST, authority=authority) as site:
-            sites.append(site)
-            started.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    started.wait(10.0)
-    yield sites[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(10.0)
-    loop.close()

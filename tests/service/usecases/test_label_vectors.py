@@ -6,7 +6,9 @@ import sys
 import tracemalloc
 
 import numpy as np
+import pytest
 
+from service.errors import InvalidRequest
 from service.usecases.items import TextItem
 from service.usecases.label_vectors import LabelVectors, Prompt, ensemble
 
@@ -94,4 +96,12 @@ def test_a_vector_that_is_kept_lets_go_of_the_batch_it_came_from() -> None:
 
 def test_an_ensemble_is_the_normalised_mean_of_each_labels_prompts() -> None:
     stacked = np.array([[1, 0], [0, 1], [0, 1], [0, 1]], dtype=np.float32)
-    np.testing.assert_allclose(ensemble(stacked, 2), [[0.5**0.5, 0.5**0.5], [0, 1]], atol=1e-6)
+    labels = [TextItem("cow", "/labels/0"), TextItem("dog", "/labels/1")]
+    np.testing.assert_allclose(ensemble(stacked, labels), [[0.5**0.5, 0.5**0.5], [0, 1]], atol=1e-6)
+
+
+def test_prompts_that_cancel_each_other_out_are_refused_by_their_label() -> None:
+    stacked = np.array([[1, 0], [0, 1], [0.6, 0.8], [-0.6, -0.8]], dtype=np.float32)
+    with pytest.raises(InvalidRequest) as caught:
+        ensemble(stacked, [TextItem("cow", "/labels/0"), TextItem("dog", "/labels/1")])
+    assert [error.pointer for error in caught.value.errors] == ["/labels/1"]
