@@ -183,6 +183,17 @@ async def test_tasks_may_stream_side_by_side(caller: Caller) -> None:
         np.testing.assert_allclose([one.vector for one in given], np.tile(vector, (40, 1)), atol=1e-5)
 
 
+def test_the_profile_counts_a_stream(caller: Caller) -> None:
+    with Client(caller.url) as client:
+        assert len(list(client.embed_stream(["a cow", EXAMPLES / "cow.jpg"] * 20))) == 40
+        profile = client.profile()
+    assert profile.requests == (3 if caller.url.startswith("http") else 2)
+    assert profile.bytes_sent > 20 * (EXAMPLES / "cow.jpg").stat().st_size
+    assert profile.bytes_received > 40 * 4 * 128
+    assert all(profile.stages_s[stage] > 0 for stage in ("decode", "queue", "infer"))
+    assert sum(profile.stages_s.values()) + profile.elsewhere_s == pytest.approx(profile.seconds)
+
+
 @pytest.mark.parametrize("items", ["a cow", b"a cow", Path("cow.jpg"), 3])
 def test_a_bare_item_is_no_stream(items: Any) -> None:
     with Client("http://127.0.0.1:9") as client, pytest.raises(TypeError, match="items must be a list"):

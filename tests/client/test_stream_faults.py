@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import grpc
 import pytest
 
-from onepeace_client import DeadlineExceeded, Options, ProtocolError, QueueFull, RetryPolicy, Unavailable
+from onepeace_client import DeadlineExceeded, EngineFailure, Options, ProtocolError, QueueFull, RetryPolicy, Unavailable
 from onepeace_client.generated import onepeace_pb2 as pb
 from service import errors as server_errors
 from tests.client.callers import Caller
@@ -131,6 +131,27 @@ async def test_a_silent_stream_is_left_after_the_timeout(is_async: bool) -> None
     assert [one.index for one in given] == [0]
     assert isinstance(error, DeadlineExceeded)
     assert error.status is None
+
+
+@BOTH
+async def test_an_error_without_a_place_gets_its_items(is_async: bool) -> None:
+    def behave(call: int, requests: Iterator[pb.EmbedStreamRequest], context: grpc.ServicerContext) -> Answers:
+        for request in requests:
+            answered = answer(request)
+            if request.items[0].id == "2":
+                answered.embedding.error.CopyFrom(pb.ItemError(code="engine_failure", detail="the model failed"))
+            yield answered
+
+    with scripted_stream(behave) as (url, _):
+        given = await Caller(url, is_async, FAST).stream(numbers(5), on_error="report")
+        _, error = await Caller(url, is_async, FAST).stream_until_error(numbers(5))
+    assert [one.error and (one.error.code, one.error.index) for one in given] == [
+        *[None] * 2,
+        ("engine_failure", 2),
+        *[None] * 2,
+    ]
+    assert isinstance(error, EngineFailure)
+    assert (error.status, error.errors[0].index) == (500, 2)
 
 
 @BOTH

@@ -153,7 +153,10 @@ class Calls:
             return (yield from self._embed_anew(packer, batch, options, deadline))
         except OnePeaceError as error:
             places = [f"/inputs/{index}" for index in indexes]
-            if packer.report and len(places) == 1 and error.code == "body_too_large":
+            if len(places) > 1 and _is_too_much(error):
+                smaller = replace(packer, most_items=batch.items // 2)
+                return (yield from self._embed_anew(smaller, batch, options, deadline))
+            if packer.report and len(places) == 1 and (error.code == "body_too_large" or _is_too_much(error)):
                 batch.errors[indexes[0]] = InputProblem(places[0], error.code, error.detail)
                 return [(batch, None)]
             error.errors = tuple(moved(problem, places) for problem in error.errors)
@@ -229,6 +232,11 @@ def _joined_boxes(parts: Sequence[Boxes]) -> Boxes:
         boxes_normalized=np.concatenate([part.boxes_normalized for part in parts]),
         scores=np.concatenate(scores) if scores else None,
     )
+
+
+def _is_too_much(error: OnePeaceError) -> bool:
+    """Whether items are too much together, or one by what it holds: its windows, say, or what it decodes to."""
+    return error.code == "too_many_items" and not any(problem.pointer for problem in error.errors)
 
 
 def _check_one_model(parts: Sequence[EmbeddedPart] | Sequence[Boxes]) -> None:

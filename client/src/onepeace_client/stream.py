@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from onepeace_client.answers import Embedding
 from onepeace_client.batches import Answered, Batch, Packer
 from onepeace_client.encodings import blank
 from onepeace_client.entries import EmbeddedPart
-from onepeace_client.errors import BY_CODE, InputProblem, InvalidInput, OnePeaceError, ProtocolError, error_class
+from onepeace_client.errors import BY_CODE, InputProblem, ProtocolError, error_class
 from onepeace_client.exchange import Exchange
 from onepeace_client.items import Fused, check_item
 from onepeace_client.script import Script
@@ -57,7 +57,7 @@ class Stream:
         """Answers in the order of the items.
 
         Raises:
-            OnePeaceError: an item was wrong, unless errors are to be reported; or the options were.
+            OnePeaceError: an item was wrong, unless errors are to be reported.
             ProtocolError: the server has another model now.
         """
         found = [embedding for batch, part in answered for embedding in self._of_batch(batch, part)]
@@ -81,7 +81,7 @@ class Stream:
                 part.fingerprint,
                 index,
                 part.inputs[row],
-                part.errors.get(index),
+                _placed(part.errors.get(index), index),
                 part.windows.get(row),
             )
 
@@ -91,9 +91,12 @@ class Stream:
         return Embedding(encoded, info.model, info.fingerprint, index, None, problem)
 
     def _raise_unless_reported(self, problem: InputProblem) -> None:
-        kind, status = BY_CODE.get(problem.code, (error_class(problem.code, 422), 422))
-        of_an_item = problem.pointer.startswith("/inputs/") or not issubclass(kind, InvalidInput)
-        if self.options.on_error == "report" and of_an_item:
+        if self.options.on_error == "report":
             return
-        error: OnePeaceError = kind(problem.detail, code=problem.code, status=status, errors=[problem])
-        raise error
+        kind, status = BY_CODE.get(problem.code, (error_class(problem.code, 422), 422))
+        raise kind(problem.detail, code=problem.code, status=status, errors=[problem])
+
+
+def _placed(problem: InputProblem | None, index: int) -> InputProblem | None:
+    """Over gRPC an item that the server has no room for has no pointer."""
+    return problem if problem is None or problem.pointer else replace(problem, pointer=f"/inputs/{index}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from onepeace_client.batches import Batch
 from onepeace_client.errors import OnePeaceError, Unreachable
@@ -17,6 +18,14 @@ from onepeace_client.wire import Reply
 AHEAD = 64  # the server's grpc_stream_window, unless it is set otherwise
 
 
+@dataclass(frozen=True, slots=True)
+class _Unanswered:
+    message: bytes
+    batch: Batch
+    future: Pending
+    sent_s: float
+
+
 class StreamCall:
     """One EmbedStream that outlives its connections: what was not answered is sent again over the next."""
 
@@ -24,22 +33,22 @@ class StreamCall:
 
     def __init__(self, wire: GrpcWire, stream: Stream) -> None:
         self._wire, self._stream = wire, stream
-        self._unanswered: dict[int, tuple[bytes, Batch, Pending]] = {}
+        self._unanswered: dict[int, _Unanswered] = {}
         self._count, self._attempt = 0, 1
-        self._started_s, self._sent, self._received = 0.0, 0, 0
+        self._seconds, self._sent, self._received = 0.0, 0, 0
 
     def add(self, batch: Batch, future: Pending) -> bytes:
         """The message of a batch, whose answer becomes the future's result."""
         message = self._wire.stream_message(self._count, batch.contents[0], self._stream.options)
         batch.contents = batch.contents[:0]  # the message has it now
-        self._unanswered[self._count] = (message, batch, future)
+        self._unanswered[self._count] = _Unanswered(message, batch, future, time.perf_counter())
         self._count += 1
         return message
 
     def begin(self) -> list[bytes]:
         """A new connection: what is to be sent over it first."""
-        self._started_s, self._sent, self._received = time.perf_counter(), 0, 0
-        return [message for message, _, _ in self._unanswered.values()]
+        self._seconds, self._sent, self._received = 0.0, 0, 0
+        return [entry.message for entry in self._unanswered.values()]
 
     def count_sent(self, message: bytes) -> bytes:
         """Note a message that goes out."""
@@ -56,9 +65,9 @@ class StreamCall:
         number, part = self._wire.read_stream(data, self._stream.options)
         entry = self._unanswered.pop(number, None)
         self._attempt = 1
-        if entry is not None and not entry[2].done():
-            _, batch, future = entry
-            future.set_result([(batch, located(part, batch.indexes))])
+        if entry is not None:
+            self._seconds += time.perf_counter() - entry.sent_s
+            entry.future.set_result([(entry.batch, located(part, entry.batch.indexes))])
 
     def end(self, reply: Reply) -> float | None:
         """The connection ended: seconds after which to begin anew, or None when all is answered.
@@ -76,14 +85,13 @@ class StreamCall:
 
     def fail(self, error: OnePeaceError) -> None:
         """Give all that is unanswered the same error."""
-        for _, _, future in self._unanswered.values():
-            if not future.done():
-                future.set_exception(error)
+        for entry in self._unanswered.values():
+            entry.future.set_exception(error)
         self._unanswered.clear()
 
     def _record(self, headers: Mapping[str, str | bytes]) -> None:
         self._stream.exchange.recorder.add(
-            seconds=time.perf_counter() - self._started_s,
+            seconds=self._seconds,
             sent=self._sent,
             received=self._received,
             timing=headers.get("server-timing"),
