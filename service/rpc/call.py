@@ -218,6 +218,8 @@ class Calls:
             error = call.verdict
         except ServiceError as known:
             error = known.with_traceback(None)  # which would keep the message, in a cycle with this very frame
+        except grpc.aio.InternalError as gone:  # an answer can't be written: the client has left
+            raise asyncio.CancelledError from gone
         except Exception:
             logger.exception("call %s failed", call.context.request_id)
             error = ServiceError("something went wrong here")
