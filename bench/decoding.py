@@ -173,8 +173,8 @@ def measure_service(options: argparse.Namespace) -> None:
     print_head("the service")
     os.sched_setaffinity(0, {cores[1]})
     with (
-        server(options.repository, cores[0], "--decode-isolation", "thread") as threads,
-        server(options.repository, cores[0], "--decode-isolation", "process") as processes,
+        server(options.repository, {cores[0]}, "--decode-isolation", "thread") as threads,
+        server(options.repository, {cores[0]}, "--decode-isolation", "process") as processes,
     ):
         pids = dict(zip(MODES, children(os.getpid())[-2:], strict=True))
         ports = dict(zip(MODES, (threads, processes), strict=True))
