@@ -1,9 +1,9 @@
 """`make reliability`: run experiments against real servers, print and keep their figures.
 
-    python -m tests.load                                   all, at full scale
-    python -m tests.load overload poison --scale small     two of them, in seconds
-    python -m tests.load --json runs/reliability.json --page docs/reliability.md
-    python -m tests.load --from runs/reliability.json --page docs/reliability.md     only write the page
+python -m tests.load                                   all, at full scale
+python -m tests.load overload poison --scale small     two of them, in seconds
+python -m tests.load --json runs/reliability.json --page docs/reliability.md
+python -m tests.load --from runs/reliability.json --page docs/reliability.md     only write the page
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ class Figure:
     def bound(self) -> str:
         """The bounds in words; empty when there is none."""
         parts = [("≥", self.at_least), ("≤", self.at_most)]
-        if self.at_least is not None and self.at_least == self.at_most:
-            parts = [("=", self.at_least)]
+        if self.at_most is not None and self.at_most in {self.at_least, 0}:
+            parts = [("=", self.at_most)]
         words = " and ".join(f"{sign} {write_number(bound)}" for sign, bound in parts if bound is not None)
         return " ".join(filter(None, (words, self.unit if words else "")))
 
