@@ -75,8 +75,10 @@ def broken(figures: Sequence[Figure]) -> list[str]:
 
 
 def write_number(value: Value) -> str:
-    """A number with at most three digits behind the point, thousands apart."""
+    """A number with at most three digits behind the point, thousands apart; tiny ones with a power of ten."""
     if isinstance(value, float):
+        if 0 < abs(value) < 0.001:
+            return f"{value:.1e}"
         digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3
         return f"{value:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else value
