@@ -12,12 +12,12 @@ from tests.service.live_server import LiveServer, live_server
 
 
 @contextmanager
-def server_apart(repository: Path = REPOSITORY, **settings: object) -> Iterator[LiveServer]:
+def server_apart(repository: Path = REPOSITORY, before: str = "", **settings: object) -> Iterator[LiveServer]:
     """The server on the first half of the cores, this process (which makes the load) on the rest while it runs."""
     mine = sorted(os.sched_getaffinity(0))
     half = len(mine) // 2
-    pin = f"import os; os.sched_setaffinity(0, {set(mine[:half])})" if half else ""
-    with live_server(repository, before=pin, **settings) as server:
+    pin = f"import os; os.sched_setaffinity(0, {set(mine[:half])})\n" if half else ""
+    with live_server(repository, before=pin + before, **settings) as server:
         if half:
             os.sched_setaffinity(0, set(mine[half:]))
         try:
