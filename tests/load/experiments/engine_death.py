@@ -44,7 +44,8 @@ class Seen:
 
 def after_a_thread_died(scale: Scale) -> Seen:
     """Kill a thread, ask, look at health, end the process as an orchestrator would."""
-    with server_apart(before=KILL_THREAD_ON_SIGUSR1, deadline_ms=DEADLINE_MS, drain_s=0, grace_s=2) as server:
+    short = {"deadline_ms": DEADLINE_MS, "drain_s": 0, "grace_s": 2}
+    with server_apart(before=KILL_THREAD_ON_SIGUSR1, harmed=True, **short) as server:
         ask(server)
         server.process.send_signal(signal.SIGUSR1)
         time.sleep(0.2)
