@@ -11,10 +11,10 @@ PROTO = onepeace/v1/onepeace.proto
 NODE_MODULES = client/typescript/node_modules/.package-lock.json
 TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: serve gpu triton test lint types unit train eval bench reliability proto typescript lock hashes clean help
+.PHONY: audit sbom licences serve gpu triton test lint types unit train eval bench reliability proto typescript lock hashes clean help manifests k8s-check
 
 help:  ## This list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 .venv/serve: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -82,10 +82,46 @@ reliability: .venv/dev  ## Overload, faults and hostile input, at full scale; EX
 	$(BIN)/python -m tests.load $(EXPERIMENTS) --json runs/reliability.json
 
 hashes: .venv/dev  ## Write docker/*.lock: what the images install, at the versions of requirements.lock, with hashes
-	$(HASH) pyproject.toml --extra cpu -c requirements.lock -o docker/gateway.lock
+	$(HASH) pyproject.toml --extra cpu --extra otel -c requirements.lock -o docker/gateway.lock
 	$(HASH) pyproject.toml --extra cpu --extra export -c requirements.lock -o docker/export.lock
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(HASH) - -o docker/build.lock
+
+.venv/supply:
+	$(PYTHON) -m venv $@
+	$@/bin/pip --quiet install pip-audit==2.10.1 cyclonedx-bom==7.5.0 pip-licenses==5.5.5 || { rm -r $@; false; }
+
+audit: .venv/supply  ## Ask PyPI's advisories about what the images install; 3: they can't be had here
+	.venv/supply/bin/python docker/audit.py docker/gateway.lock docker/export.lock
+
+build/gateway: docker/gateway.lock
+	$(PYTHON) -m venv --clear --without-pip $@
+	$(PYTHON) -m pip --python $@/bin/python --quiet install --require-hashes --only-binary :all: -r $<
+
+sbom: .venv/supply build/gateway  ## Write build/sbom.cdx.json (CycloneDX) of what the gateway image installs
+	.venv/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.cdx.json build/gateway/bin/python
+
+licences: .venv/supply build/gateway  ## Write docs/licences.md
+	{ printf '# Licences\n\nOf what the gateway image installs. Written by `make licences`.\n\n'; \
+		.venv/supply/bin/pip-licenses --python build/gateway/bin/python --format markdown; } > docs/licences.md
+
+manifests:  ## Write what k8s/ copies: alert rules, dashboard, the digest of the small model
+	{ cat k8s/components/monitoring/prometheus-rule.head.yaml; sed 's/^\(.\)/  \1/' docker/prometheus/rules/onepeace.yml; } \
+		> k8s/components/monitoring/prometheus-rule.yaml
+	cp docker/grafana/dashboard.json k8s/components/monitoring/dashboard.json
+	rm -rf build/small && mkdir -p build && cp -r model_repository build/small
+	{ sed -n '/^#/p' k8s/components/small-model/model.env; sh k8s/components/scripts/seal-model.sh build/small; } > build/model.env
+	mv build/model.env k8s/components/small-model/model.env
+
+.venv/k8s: .venv/dev
+	$(BIN)/python -m venv $@
+	$(PIP) --python $@/bin/python install checkov==3.3.30 || { rm -r $@; exit 1; }
+	npm install --prefix $@ --no-save --no-audit --no-fund --silent typescript@5.9.3 @kubernetes-models/gateway-api@2.0.0 \
+		@kubernetes-models/keda@2.0.0 @kubernetes-models/prometheus-operator@6.0.0 || { rm -r $@; exit 1; }
+
+k8s-check: .venv/k8s  ## Check k8s/ whole: with checkov (300 MB, minutes) and the types of custom resources (60 MB), too
+	$(BIN)/pytest tests/k8s
 
 proto: .venv/dev  ## Write the code of proto/ for the service and, where it is there, the client library
 	@mkdir -p build/proto

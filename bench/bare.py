@@ -36,8 +36,8 @@ class BarePipeline:
         if sample.model == "text":
             return text_row("text", preprocessor.text("text", sample.data.decode()))
         if sample.model == "image":
-            return image_row("image", preprocessor.image("image", sample.data))
-        return audio_row("audio", preprocessor.audio("audio", sample.data))
+            return image_row("image", preprocessor.image("image", sample.data).run())
+        return audio_row("audio", preprocessor.audio("audio", sample.data).run())
 
     def whole(self, rows: int) -> None:
         """From bytes to JSON, `rows` at a time."""

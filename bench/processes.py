@@ -37,14 +37,24 @@ def server(repository: Path, cores: set[int], *flags: str) -> Iterator[int]:
 
 
 @contextmanager
-def triton(repository: Path, folder: Path, cores: set[int]) -> Iterator[int]:
-    """The wheel's Triton on a repository for its Python backend; gives its gRPC port. `folder` is for its links."""
+def triton(repository: Path, folder: Path, cores: set[int]) -> Iterator[tuple[int, int]]:
+    """The wheel's Triton on a repository for its Python backend; gives its ports of gRPC and of metrics.
+
+    `folder` is for its links.
+    """
     grpc, http, metrics = free_ports(3)
     ports = {"grpc_port": grpc, "http_port": http, "metrics_port": metrics}
     command = [*server_command(repository, link_backends(folder), **ports), "--log-info=false"]
     process = subprocess.Popen(command, env=server_environment(), preexec_fn=lambda: os.sched_setaffinity(0, cores))
     with _serving(process, f"http://127.0.0.1:{http}/v2/health/ready"):
-        yield grpc
+        yield grpc, metrics
+
+
+@contextmanager
+def running(command: list[str], url: str) -> Iterator[None]:
+    """Any program, from the moment when `url` answers."""
+    with _serving(subprocess.Popen(command), url):
+        yield
 
 
 def free_ports(count: int) -> list[int]:

@@ -39,7 +39,7 @@ def main() -> None:
     print(f"milliseconds of a call, medians of {CALLS}\n\n{'':28}{'bytes':>10}{'gRPC':>8}{'shared':>8}{'ratio':>8}")
     with (
         tempfile.TemporaryDirectory() as folder,
-        triton(_repository(Path(folder)), Path(folder), os.sched_getaffinity(0)) as port,
+        triton(_repository(Path(folder)), Path(folder), os.sched_getaffinity(0)) as (port, _),
         InferenceServerClient(f"127.0.0.1:{port}") as client,
     ):
         for title, count in SIZES.items():

@@ -53,7 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         variant = Path(folder) / "repository"
         write_python_variant(options.repository, variant, threads=1)
-        with triton(variant, Path(folder), {cores[0]}) as port:
+        with triton(variant, Path(folder), {cores[0]}) as (port, _):
             flags = ("--engine=triton", f"--triton-url=127.0.0.1:{port}")
             print_rates(options, cores[0], flags)
             print_batches(options, cores[0], flags, port)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.errors import QueueFull
+from service.errors import BytesFull, QueueFull
 
 
 class Holder(Protocol):
@@ -46,10 +46,10 @@ class Admission:
         """Account for `count` more bytes of bodies and fetched files.
 
         Raises:
-            QueueFull: what is at work holds too much memory already.
+            BytesFull: what is at work holds too much memory already.
         """
         if self.bytes + count > self._max_bytes:
-            raise QueueFull("too many bytes of request bodies are at work", limit=self._max_bytes, actual=self.bytes)
+            raise BytesFull("too many bytes of request bodies are at work", limit=self._max_bytes, actual=self.bytes)
         self.bytes += count
         holder.held_bytes += count
 

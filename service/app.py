@@ -11,11 +11,13 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from service import __version__
+from service.access.scopes import needs_of
 from service.errors import ServiceError
 from service.middleware import RequestMiddleware
-from service.routes import audio_labels, classify, embed, ground, openai, operations, questions, similarity
-from service.routes.lean import lean_endpoints
+from service.routes import audio_labels, classify, embed, ground, openai, operations, pages, questions, similarity
+from service.routes.lean import declare_keys, lean_endpoints
 from service.runtime import Runtime
+from service.settings import Settings
 from service.wire import schemas
 from service.wire.openai.errors import ErrorAnswer
 from service.wire.openai.requests import EmbeddingsRequest
@@ -43,20 +45,34 @@ DOCUMENTED: tuple[type[BaseModel], ...] = (
 
 def build_app(runtime: Runtime) -> RequestMiddleware:
     """The application; who calls it starts and closes the runtime."""
-    app = FastAPI(title=TITLE, description=DESCRIPTION, version=__version__, redoc_url=None, redirect_slashes=False)
+    documents = runtime.settings.access_docs != "off"
+    app = FastAPI(
+        title=TITLE,
+        description=DESCRIPTION,
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if documents else None,
+        redirect_slashes=False,
+    )
     app.state.runtime = runtime
-    for router in ROUTERS:
+    routers = (*ROUTERS, pages.router) if documents else ROUTERS
+    for router in routers:
         app.include_router(router)
     app.add_exception_handler(HTTPException, handle_http_exception)
     app.add_exception_handler(ServiceError, handle_service_error)
     app.add_exception_handler(Exception, handle_exception)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    return RequestMiddleware(app, lean_endpoints(ROUTERS), runtime)
+    return RequestMiddleware(app, lean_endpoints(routers), runtime)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The document of this service: it also says what needs a key, if anything does."""
     if app.openapi_schema is None:
         app.openapi_schema = api_document()
+        settings: Settings = app.state.runtime.settings
+        if settings.api_keys_file is not None:
+            declare_keys(app.openapi_schema, needs_of(settings))
     return app.openapi_schema
 
 

@@ -1,4 +1,4 @@
-"""The `onepeace` command: serve, info, openapi, embed, embed-files, eval; with PyTorch train, export and verify."""
+"""The `onepeace` command: serve, info, openapi, embed, embed-files, keys, eval; with PyTorch train, export, verify."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import SecretStr
 
 from service import __version__
 from service.errors import InvalidRequest, ServiceError
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from export import cli as export_cli
+    from service.access import cli as keys_cli
     from service.bulk import cli as bulk_cli
     from training import cli as training_cli
     from training.evaluation import cli as evaluation_cli
@@ -62,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     bulk_cli.add_bulk_arguments(bulk)
     add_settings(bulk)
     bulk.set_defaults(command=lambda options: bulk_cli.run_bulk(options, _settings(options)))
+    keys = commands.add_parser("keys", help="make the keys that callers need, check a key file")
+    keys_cli.add_keys_arguments(keys)
     train = commands.add_parser("train", help="train or fine-tune a model (needs PyTorch)")
     training_cli.add_train_arguments(train)
     train.set_defaults(command=training_cli.run_train)
@@ -82,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """One flag for each setting, documented by its description."""
     for name, field in Settings.model_fields.items():
+        if field.annotation is SecretStr:  # a command line is for all to see
+            continue
         parser.add_argument(
             "--" + name.replace("_", "-"),
             dest="setting_" + name,
@@ -93,7 +99,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 def _settings(options: argparse.Namespace) -> Settings:
     flags: dict[str, Any] = {}
     for name in Settings.model_fields:
-        value = getattr(options, "setting_" + name)
+        value = getattr(options, "setting_" + name, None)
         if value is not None:
             flags[name] = value
     return load_settings(flags)

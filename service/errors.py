@@ -4,6 +4,8 @@
     ├── RequestError            the request as a whole can't be read or served
     │   ├── MalformedRequest    400  not HTTP/1.1
     │   ├── HeadTooLarge        431  headers over 64 KiB
+    │   ├── Unauthenticated     401  no key, or none that is known
+    │   ├── Forbidden           403  the key lacks the endpoint's scope
     │   ├── MalformedBody       400  not JSON, not multipart, or cut off
     │   ├── RequestTooSlow      408  head or body did not arrive in time
     │   ├── BodyTooLarge        413  more bytes than `max_body_bytes`
@@ -22,34 +24,47 @@
     │   ├── ImageTooLarge            more pixels than `max_pixels`, known from the header
     │   ├── UnreadableAudio          not a sound of a known format, damaged, empty or not finite
     │   ├── AudioTooLong             longer than `max_audio_seconds`
+    │   ├── DecoderCrashed           the decoder crashed on this file, in its own process
+    │   ├── DecoderTimeout           the decoder took longer than `decode_timeout_ms`
+    │   ├── DecoderOutOfMemory       the decoder needed more memory than it may have
     │   ├── UrlNotAllowed            a URL that is not fetched: fetching is off, or its scheme, host or form
     │   ├── UrlUnreachable           a URL whose file did not come: no address, certificate, 200; too large or slow
     │   └── FingerprintMismatch      a vector of another model
     └── Unavailable             the service can't answer now; the request may be right
         ├── QueueFull           429  `max_queue` inputs are being worked on
-        ├── NotReady            503  starting or draining
+        │   └── BytesFull       429  `max_pending_bytes` are held
+        ├── RateLimited         429  the key's requests or items per second are used up
+        ├── NotReady            503  starting
+        │   └── Draining        503  stopping
         ├── EngineUnavailable   503  the engine is out of reach, or sick
         ├── DeadlineExceeded    504  `deadline_ms` passed
         └── EngineFailure       500  the model failed on this input
 
-Decoders, the tokenizer and the fetcher raise InputError; engines raise EngineFailure and EngineUnavailable (from their
-library's exceptions, which no other module sees); the batcher raises QueueFull, the watchdog DeadlineExceeded, a remote
-engine both; `problem.py` renders them all.
+Decoders, their processes, the tokenizer and the fetcher raise InputError; engines raise EngineFailure and
+EngineUnavailable (from their library's exceptions, which no other module sees); the gate raises Unauthenticated,
+Forbidden and RateLimited, the batcher QueueFull, the watchdog DeadlineExceeded, a remote engine both; `problem.py`
+renders them all.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import ClassVar
 
 Number = int | float
 
 
 class ServiceError(Exception):
-    """Base of all errors with a known answer. `detail` is shown to the caller: never paths or payloads."""
+    """Base of all errors with a known answer. `detail` is shown to the caller: never paths or payloads.
+
+    `reason` is the word for operators where the code tells them too little; see `rejection_reason`.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
+    reason: ClassVar[str | None] = None
 
     def __init__(self, detail: str, *, limit: Number | None = None, actual: Number | None = None) -> None:
         super().__init__(detail)
@@ -62,6 +77,30 @@ class RequestError(ServiceError):
     """The request as a whole is wrong."""
 
     status, code, title = 400, "bad_request", "Bad request"
+
+
+class Unauthenticated(RequestError):
+    """There is no key, or none that is known. `presented`: something was sent for one."""
+
+    status, code, title = 401, "unauthenticated", "Unauthenticated"
+
+    def __init__(
+        self, detail: str, *, limit: Number | None = None, actual: Number | None = None, presented: bool = True
+    ) -> None:
+        super().__init__(detail, limit=limit, actual=actual)
+        self.presented = presented
+
+
+class Forbidden(RequestError):
+    """The key is good, but not for this; `scope` is what it lacks."""
+
+    status, code, title = 403, "forbidden", "Forbidden"
+
+    def __init__(
+        self, detail: str, *, limit: Number | None = None, actual: Number | None = None, scope: str = ""
+    ) -> None:
+        super().__init__(detail, limit=limit, actual=actual)
+        self.scope = scope
 
 
 class MalformedBody(RequestError):
@@ -184,6 +223,27 @@ class AudioTooLong(InputError):
     code = "audio_too_long"
 
 
+class DecoderCrashed(InputError):
+    """The decoder's process ended in the middle of this file. Others are not touched."""
+
+    code = "decoder_crashed"
+
+
+class DecoderTimeout(InputError):
+    """The decoder's process was ended because this file took longer than `decode_timeout_ms`."""
+
+    code = "decoder_timeout"
+
+
+OUT_OF_MEMORY = "decoding this file takes more memory than a decoder may have"
+
+
+class DecoderOutOfMemory(InputError):
+    """Decoding this file needs more memory than a decoder may have."""
+
+    code = "decoder_out_of_memory"
+
+
 class UrlNotAllowed(InputError):
     """A URL that this service does not fetch. The text never says which address a name has."""
 
@@ -217,7 +277,7 @@ class Unavailable(ServiceError):
     """The service can't answer now."""
 
     status, code, title = 503, "unavailable", "Unavailable"
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
 
 
 class QueueFull(Unavailable):
@@ -227,11 +287,38 @@ class QueueFull(Unavailable):
     retry_after_s = 1
 
 
+class BytesFull(QueueFull):
+    """What is at work holds as many bytes as `max_pending_bytes` allows."""
+
+    reason = "bytes"
+
+
+class RateLimited(Unavailable):
+    """The key's requests or items per second are used up; `wait_s` until they are there again."""
+
+    status, code, title = 429, "rate_limited", "Too many requests"
+    retry_after_s = 1
+
+    def __init__(
+        self, detail: str, *, limit: Number | None = None, actual: Number | None = None, wait_s: float = 1.0
+    ) -> None:
+        super().__init__(detail, limit=limit, actual=actual)
+        self.wait_s = wait_s
+        self.retry_after_s = max(1, math.ceil(wait_s))
+
+
 class NotReady(Unavailable):
-    """The service is starting or draining."""
+    """The service is starting, or (as `Draining`) on its way out."""
 
     code, title = "not_ready", "Not ready"
+    reason: ClassVar[str | None] = "starting"
     retry_after_s = 1
+
+
+class Draining(NotReady):
+    """The service stops."""
+
+    reason = "draining"
 
 
 class EngineUnavailable(Unavailable):
@@ -245,9 +332,28 @@ class DeadlineExceeded(Unavailable):
     """The deadline passed before the answer was ready."""
 
     status, code, title = 504, "deadline_exceeded", "Deadline exceeded"
+    reason = "deadline"
 
 
 class EngineFailure(Unavailable):
     """The model failed on this input; its neighbours were answered."""
 
     status, code, title = 500, "engine_failure", "Engine failure"
+
+
+REFUSING_STATUSES = frozenset({401, 403, 408, 413, 429, 431, 503, 504})
+"""Statuses of requests that were turned away, whatever their inputs hold."""
+
+
+def rejection_reason(error: type[ServiceError]) -> str | None:
+    """Why a class of errors turns requests away, in one word; None where inputs or the model are to blame."""
+    if error.status not in REFUSING_STATUSES:
+        return None
+    return error.reason or error.code
+
+
+def error_classes(base: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
+    """`base` and every class below it."""
+    yield base
+    for child in base.__subclasses__():
+        yield from error_classes(child)

@@ -12,6 +12,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import HeadTooLarge, MalformedRequest, RequestTooSlow, ServiceError
+from service.middleware import RequestMiddleware
 from service.wire.problem import MEDIA_TYPE, problem_body
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -27,6 +28,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     An offer to upgrade the protocol, as HTTP/2 clients make it, is ignored (RFC 9110, 7.8): the parser would take
     the request's body for the new protocol and lose it.
     """
+
+    app: RequestMiddleware
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -165,6 +168,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _write(self, error: ServiceError) -> None:
         request_id = os.urandom(16).hex()
+        self.app.refuse(error, request_id)
         body = orjson.dumps(problem_body(error, request_id=request_id, instance=""))
         head = (
             f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n"

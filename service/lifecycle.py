@@ -6,9 +6,10 @@ from enum import Enum
 
 
 class State(Enum):
-    """In this order, each once."""
+    """In this order, each at most once."""
 
     STARTING = "starting"
+    WAITING = "engine_unavailable"
     READY = "ready"
     DRAINING = "draining"
 
@@ -24,9 +25,14 @@ class Lifecycle:
         """Whether the process is on its way out: it serves on, but asks callers to leave."""
         return self.state is State.DRAINING
 
-    def started(self) -> None:
-        """Every model is loaded and warm."""
+    def wait(self) -> None:
+        """Calls are taken, but no engine has answered for every model yet."""
         if self.state is State.STARTING:
+            self.state = State.WAITING
+
+    def warmed(self) -> None:
+        """An engine has answered for every model. What becomes of it later does not change the state."""
+        if self.state in {State.STARTING, State.WAITING}:
             self.state = State.READY
 
     def drain(self) -> None:

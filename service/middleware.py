@@ -11,10 +11,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.context import RequestContext
 from service.correlation import request_id, valid_traceparent
-from service.errors import NotReady, ServiceError
-from service.ledger import CLIENT_CLOSED_REQUEST, Ledger
+from service.errors import Draining, ServiceError
+from service.ledger import CLIENT_CLOSED_REQUEST
 from service.lifecycle import Lifecycle
-from service.routes.lean import LeanEndpoint
+from service.routes.lean import LeanEndpoint, LeanRoute
 from service.runtime import Runtime
 from service.watchdog import Watchdog
 from service.wire.compression import compress
@@ -33,13 +33,18 @@ class RequestMiddleware:
     def __init__(self, app: FastAPI, endpoints: dict[tuple[str, str], LeanEndpoint], runtime: Runtime) -> None:
         self.app = app
         self._endpoints, self._runtime = endpoints, runtime
-        self._ledger = Ledger(runtime.metrics, runtime.admission)
         self._watchdogs: set[Watchdog] = set()
 
     def end_unread(self) -> None:
         """Give up requests whose body is still on its way: the service stops, and can't wait for slow callers."""
         for watchdog in self._watchdogs:
-            watchdog.end_unread(NotReady("the service is stopping"))
+            watchdog.end_unread(Draining("the service is stopping"))
+
+    def refuse(self, error: ServiceError, request_id: str) -> None:
+        """Enter a request into the books that never came here: its head could not be read."""
+        context = RequestContext(request_id, {}, asyncio.get_running_loop().time())
+        self._runtime.ledger.open(context, "")
+        self._runtime.ledger.close(context, "other", error.status, error)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -55,12 +60,12 @@ class RequestMiddleware:
         if traceparent is not None:
             outgoing.append((b"traceparent", traceparent))
         exchange = _Exchange(context, receive, send, outgoing, self._runtime.lifecycle)
-        self._ledger.open()
+        self._runtime.ledger.open(context, scope["path"])
         try:
             await self._serve(scope, exchange)
         finally:
-            endpoint, error = scope.get("onepeace.endpoint", "other"), scope.get("onepeace.error")
-            self._ledger.close(context, endpoint, exchange.status or CLIENT_CLOSED_REQUEST, error)
+            status = exchange.status or CLIENT_CLOSED_REQUEST
+            self._runtime.ledger.close(context, _endpoint(scope), status, scope.get("onepeace.error"))
 
     async def _serve(self, scope: Scope, exchange: _Exchange) -> None:
         task = asyncio.current_task()
@@ -71,18 +76,23 @@ class RequestMiddleware:
         self._watchdogs.add(watchdog)
         try:
             endpoint = self._endpoints.get((scope["method"], scope["path"]))
-            if endpoint is None:
-                await self.app(scope, exchange.receive, exchange.send)
-            else:
+            if endpoint is not None:
                 scope["app"] = self.app
                 scope["onepeace.endpoint"] = scope["path"]
+            refusal = self._refuse(scope, exchange.context)
+            if refusal is not None:
+                response = problem_response(Request(scope, exchange.receive), refusal)
+                await response(scope, exchange.receive, exchange.send)
+            elif endpoint is None:
+                await self.app(scope, exchange.receive, exchange.send)
+            else:
                 await self._answer(endpoint, Request(scope, exchange.receive), exchange)
         except asyncio.CancelledError:
             verdict = watchdog.verdict
             if not watchdog.ended_it:  # cancelled from outside: the server's grace period is over
                 if not self._runtime.lifecycle.draining:
                     raise
-                verdict = NotReady("the service stopped before the answer was ready")
+                verdict = Draining("the service stopped before the answer was ready")
             task.uncancel()
             if verdict is not None and not exchange.status:
                 response = problem_response(Request(scope, exchange.receive), verdict)
@@ -90,6 +100,18 @@ class RequestMiddleware:
         finally:
             watchdog.stop()
             self._watchdogs.discard(watchdog)
+
+    def _refuse(self, scope: Scope, context: RequestContext) -> ServiceError | None:
+        """Why the caller is not let in, before a byte of the body is read."""
+        if self._runtime.gate is None:
+            return None
+        # The parser leaves white space at a value's end, where it is none of it (RFC 9110, 5.5).
+        sent = [value.rstrip(b" \t") for name, value in scope["headers"] if name == b"authorization"]
+        try:
+            context.caller = self._runtime.gate.admit(scope["path"], sent)
+        except ServiceError as error:
+            return error
+        return None
 
     async def _answer(self, endpoint: LeanEndpoint, request: Request, exchange: _Exchange) -> None:
         try:
@@ -102,6 +124,15 @@ class RequestMiddleware:
         wanted = exchange.context.headers.get(b"accept-encoding")
         await compress(response, wanted, self._runtime.settings.compress_min_bytes)
         await response(request.scope, exchange.receive, exchange.send)
+
+
+def _endpoint(scope: Scope) -> str:
+    """The endpoint as its route names it, never as the caller wrote it; `other` for all that is not ours."""
+    lean: str | None = scope.get("onepeace.endpoint")
+    if lean is not None:
+        return lean
+    route = scope.get("route")
+    return route.path_format if isinstance(route, LeanRoute) else "other"
 
 
 class _Exchange:
@@ -127,9 +158,12 @@ class _Exchange:
             if self.watchdog is not None:
                 self.watchdog.stop()
             self.status = message["status"]
+            self.context.stages.answered()
             if timing := self.context.stages.server_timing():
                 self._headers.append((b"server-timing", timing.encode()))
             if self._lifecycle.draining:
                 self._headers.append((b"connection", b"close"))
             message["headers"] = [*message["headers"], *self._headers]
+        else:
+            self.context.answer_bytes += len(message.get("body", b""))
         await self._send(message)

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from service.batching.batcher import Batcher, BatchObserver, BatchPolicy
 from service.batching.row_queue import Priority, RowResult
 from service.context import Stages
+from service.decoding.choice import DecodingObserver, build_decoders
+from service.decoding.orders import Order
 from service.engine.protocol import Engine
 from service.errors import EngineFailure, InputError
 from service.fetching.media_urls import MediaUrls
@@ -19,31 +21,40 @@ from service.media.text import EncodedText, TextSource
 from service.preprocessing import Prepared, Preprocessor
 from service.repository import ModelFolder
 from service.settings import Settings
+from service.tracing import Span
 
 T = TypeVar("T")
+Task = TypeVar("Task")
 Job = Callable[[], T]
 
 TEXT_JOB_CHARS = 32 * 1024
 """Characters (or ids) tokenised in one job: at most some 30 ms, after which another request's job has its turn."""
+TRACED_BATCHES = 16
+"""Batches of one request that its trace shows; the first ones."""
 INLINE_TEXT_CHARS = 512
 """Texts up to this many characters together are tokenised on the event loop: some 50 µs at most, while a change
 of threads costs as much and gains nothing."""
 
 
+class PipelineObserver(BatchObserver, DecodingObserver, Protocol):
+    """Who wants to know what becomes of batches and decoders: the metrics."""
+
+
 class Pipeline:
-    """Decoding threads, preprocessing and one batcher for each model in front of one engine."""
+    """Decoders, preprocessing and one batcher for each model in front of one engine."""
 
     def __init__(
         self,
         models: dict[str, ModelFolder],
         engine: Engine,
         settings: Settings,
-        observer: BatchObserver,
+        observer: PipelineObserver,
         urls: MediaUrls,
     ) -> None:
         self.urls = urls
         self.preprocessor = Preprocessor(models, settings)
         self._pool = ThreadPoolExecutor(settings.decode_cores(), thread_name_prefix="decode")
+        self._decoders = build_decoders(settings, self._pool, observer)
         self._batchers = {
             name: Batcher(
                 engine, BatchPolicy.of(model, engine.slots(model)), max_queue=settings.max_queue, observer=observer
@@ -51,17 +62,34 @@ class Pipeline:
             for name, model in models.items()
         }
 
+    async def start(self) -> None:
+        """Have the decoders ready.
+
+        Raises:
+            NotReady: they can't be.
+        """
+        await self._decoders.start()
+
+    def ready(self) -> bool:
+        """Whether files can be decoded now."""
+        return self._decoders.ready()
+
+    async def decode(self, orders: Sequence[Order[T]], stages: Stages) -> list[T | InputError]:
+        """Decode each file; an input error takes the place of its own result only.
+
+        Raises:
+            QueueFull: too many files wait to be decoded.
+        """
+        return await _gather(self._decoders.submit, orders, stages)
+
     async def prepare(self, jobs: Sequence[Job[T]], stages: Stages) -> list[T | InputError]:
-        """Run each job in a decoding thread; an input error takes the place of its own result only."""
+        """Run each job in a thread of this process: code that can't crash it."""
         loop = asyncio.get_running_loop()
-        started = time.perf_counter()
-        futures = [loop.run_in_executor(self._pool, _attempt, job) for job in jobs]
-        try:
-            return [await future for future in futures]
-        finally:
-            stages.decode += time.perf_counter() - started
-            for future in futures:  # after a cancellation the rest need not start
-                future.cancel()
+
+        def submit(job: Job[T]) -> asyncio.Future[T | InputError]:
+            return loop.run_in_executor(self._pool, _attempt, job)
+
+        return await _gather(submit, jobs, stages)
 
     async def prepare_texts(
         self, model: str, texts: Sequence[TextSource], stages: Stages
@@ -72,9 +100,9 @@ class Pipeline:
             return [_attempt(partial(self.preprocessor.text, model, text)) for text in some]
 
         if sum(map(len, texts)) <= INLINE_TEXT_CHARS:
-            started = time.perf_counter()
+            started_s = time.perf_counter()
             encoded = tokenize(texts)
-            stages.decode += time.perf_counter() - started
+            stages.spent("decode", started_s)
             return encoded
         results = await self.prepare([partial(tokenize, some) for some in _portions(texts)], stages)
         return [text for result in results if not isinstance(result, InputError) for text in result]
@@ -93,7 +121,7 @@ class Pipeline:
             places.setdefault(row.model, []).append(place)
         groups = [
             self._batchers[model].submit(
-                [(rows[place].inputs, rows[place].length) for place in own], priority, stages.deadline_s
+                [(rows[place].inputs, rows[place].length) for place in own], priority, stages.deadline_s, stages.span
             )
             for model, own in places.items()
         ]
@@ -106,11 +134,27 @@ class Pipeline:
         return results
 
     async def close(self) -> None:
-        """Let the batches under way finish, then stop the threads."""
+        """Let the batches under way finish, then stop the decoders and the threads."""
         for batcher in self._batchers.values():
             await batcher.drain()
         await self.urls.close()
+        await self._decoders.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _gather(
+    submit: Callable[[Task], asyncio.Future[T | InputError]], tasks: Sequence[Task], stages: Stages
+) -> list[T | InputError]:
+    started_s = time.perf_counter()
+    futures: list[asyncio.Future[T | InputError]] = []
+    try:
+        for task in tasks:
+            futures.append(submit(task))  # noqa: PERF401 (when one is refused, those before are cancelled)
+        return [await future for future in futures]
+    finally:
+        stages.spent("decode", started_s)
+        for future in futures:  # after a cancellation the rest need not start
+            future.cancel()
 
 
 def _portions(texts: Sequence[TextSource]) -> Iterator[Sequence[TextSource]]:
@@ -144,3 +188,19 @@ def _record(results: Sequence[RowResult | EngineFailure], stages: Stages) -> Non
     done = [result for result in results if isinstance(result, RowResult)]
     stages.queue += max((result.queue_s for result in done), default=0.0)
     stages.infer += max((result.infer_s for result in done), default=0.0)
+    stages.ended_s = time.perf_counter()
+    if stages.span is not None:
+        _trace(done, stages.span)
+
+
+def _trace(results: Sequence[RowResult], span: Span) -> None:
+    """A wait and a run for each batch that rows of this request were in."""
+    batches: dict[float, RowResult] = {}
+    for result in results:
+        known = batches.get(result.started_s)
+        if known is None or known.queue_s < result.queue_s:
+            batches[result.started_s] = result
+    for started_s, result in sorted(batches.items())[:TRACED_BATCHES]:
+        links = () if result.span is None else (result.span,)
+        span.add("queue", started_s - result.queue_s, started_s)
+        span.add("infer", started_s, started_s + result.infer_s, links)

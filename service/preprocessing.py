@@ -1,4 +1,4 @@
-"""From items to the rows that a model takes, as its card says. Pure work: the pipeline decides where it runs."""
+"""From items to the rows that a model takes, as its card says. The pipeline decides where files are decoded."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.decoding.orders import AudioOrder, ClipOrder, ImageOrder, RegionsOrder
 from service.engine.protocol import RowInputs
 from service.errors import ModelNotServed
-from service.media.audio import AudioSpec, DecodedAudio, Samples, decode_audio
-from service.media.audio_windows import Clip, Windows, decode_clip
-from service.media.image import DecodedImage, Pixels, Region, decode_image, decode_regions
-from service.media.payload import Payload, read_payload
+from service.media.audio import AudioSpec, DecodedAudio, Samples
+from service.media.audio_windows import Clip, Windows
+from service.media.image import DecodedImage, Region
+from service.media.payload import Payload
 from service.media.text import EncodedText, TextSource, TextTokenizer
 from service.repository import CONTRACTS, TOKENS, ModelFolder
 from service.settings import Settings
@@ -32,7 +33,7 @@ class Prepared:
 
 
 class Preprocessor:
-    """Turns texts, pictures and clips into rows of the models that are served."""
+    """Turns texts into tokens, and files into orders for the decoders, as the models that are served take them."""
 
     def __init__(self, models: dict[str, ModelFolder], settings: Settings) -> None:
         self._models = models
@@ -70,46 +71,40 @@ class Preprocessor:
         tokenizer = self._tokenizers[model]
         return tokenizer.encode(text) if isinstance(text, str) else tokenizer.take(text)
 
-    def image(self, model: str, payload: Payload) -> DecodedImage:
-        """Pixels at the size that `model` takes.
+    def image(self, model: str, payload: Payload) -> ImageOrder:
+        """To decode a picture at the size that `model` takes.
 
         Raises:
-            InvalidBase64, UnreadableImage, ImageTooLarge: see the decoders.
+            ModelNotServed: the repository lacks it.
+        """
+        return ImageOrder(payload, self.model(model).card.image_size or 0, self._settings.max_pixels)
+
+    def regions(self, model: str, payload: Payload, regions: Sequence[Region]) -> RegionsOrder:
+        """To decode regions of one picture, each at the size that `model` takes.
+
+        Raises:
+            ModelNotServed: the repository lacks it.
         """
         size = self.model(model).card.image_size or 0
-        return decode_image(read_payload(payload), size=size, max_pixels=self._settings.max_pixels)
+        return RegionsOrder(payload, tuple(regions), size, self._settings.max_pixels)
 
-    def regions(self, model: str, payload: Payload, regions: Sequence[Region]) -> list[Pixels]:
-        """Regions of one picture, each at the size that `model` takes; see `decode_regions`.
-
-        Raises:
-            InvalidBase64, UnreadableImage, ImageTooLarge: see the decoders.
-        """
-        size = self.model(model).card.image_size or 0
-        return decode_regions(read_payload(payload), regions, size=size, max_pixels=self._settings.max_pixels)
-
-    def audio(self, model: str, payload: Payload) -> DecodedAudio:
-        """Samples at the rate that `model` takes.
+    def audio(self, model: str, payload: Payload) -> AudioOrder:
+        """To decode samples at the rate that `model` takes.
 
         Raises:
-            InvalidBase64, UnreadableAudio, AudioTooLong: see the decoders.
+            ModelNotServed: the repository lacks it.
         """
-        spec = self.audio_spec(model)
-        return decode_audio(read_payload(payload), spec=spec, max_seconds=self._settings.max_audio_seconds)
+        return AudioOrder(payload, self.audio_spec(model), self._settings.max_audio_seconds)
 
-    def clip(self, model: str, payload: Payload, windows: Windows) -> Clip:
-        """A whole sound at the rate that `model` takes, to be cut into windows.
+    def clip(self, model: str, payload: Payload, windows: Windows) -> ClipOrder:
+        """To decode a whole sound at the rate that `model` takes, which is cut into windows afterwards.
 
         Raises:
-            InvalidBase64, UnreadableAudio, AudioTooLong, TooManyItems: see the decoders.
+            ModelNotServed: the repository lacks it.
         """
-        data, settings = read_payload(payload), self._settings
-        return decode_clip(
-            data,
-            self.audio_spec(model),
-            windows,
-            max_seconds=settings.max_audio_seconds,
-            max_windows=settings.max_items,
+        settings = self._settings
+        return ClipOrder(
+            payload, self.audio_spec(model), windows, settings.max_audio_seconds, max_windows=settings.max_items
         )
 
     def audio_spec(self, model: str) -> AudioSpec:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from service.access.gate import build_gate
 from service.admission import Admission
 from service.context import RequestContext
 from service.engine.choice import build_engine
@@ -15,11 +17,13 @@ from service.engine.protocol import Engine
 from service.errors import InputError, NotReady
 from service.fetching.fetcher import build_fetcher
 from service.fetching.media_urls import MediaUrls
+from service.ledger import Ledger
 from service.lifecycle import Lifecycle, State
 from service.metrics import Metrics
 from service.pipeline import Pipeline
-from service.repository import ModelFolder, read_repository
+from service.repository import CONTRACTS, ModelFolder, read_repository
 from service.settings import Settings
+from service.tracer_choice import build_tracer
 from service.usecases.embedding import Embedder
 from service.usecases.heads import Heads
 from service.usecases.items import AudioItem, Item, MediaItem, VectorItem, leaves, modality
@@ -29,6 +33,9 @@ from service.wire.body import BodyReader
 from service.wire.form import FormRule
 
 Schema = TypeVar("Schema", bound=BaseModel)
+WARM_LOOK_S = 0.05
+"""Seconds between two looks at an engine that has not answered yet."""
+INPUT_MODALITIES = {"tokens": "text", "pixels": "image", "pixels_2": "image", "waveform": "audio"}
 
 
 class Runtime:
@@ -36,6 +43,7 @@ class Runtime:
 
     Raises (on creation):
         RepositoryError: the model repository can't be served.
+        SettingsError: the key file can't be used.
     """
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
@@ -44,6 +52,7 @@ class Runtime:
             settings.model_repository, needs_graphs=settings.engine == "onnx"
         )
         self.metrics = Metrics()
+        self.gate = build_gate(settings, self.metrics)
         self.lifecycle = Lifecycle()
         self.engine: Engine = engine or build_engine(self.models, settings, self.metrics)
         self.admission = Admission(max_items=settings.max_queue, max_bytes=settings.max_pending_bytes)
@@ -53,28 +62,71 @@ class Runtime:
         self.label_vectors = LabelVectors(self.embedder.fingerprint, settings.label_cache)
         self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)
         self.space = Source(settings.model_name, self.embedder.fingerprint)
-        self.metrics.ready.set_function(lambda: float(self.ready()))
+        self.tracer = build_tracer(settings)
+        self.ledger = Ledger(self.metrics, self.admission, self.tracer)
+        self._watch()
         self._bodies = BodyReader(settings, self.admission)
         self._started = False
+        self._warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Load and warm every model, then be ready."""
-        await self.engine.start()
+        """Load and warm every model, have the decoders ready, then be ready; servers elsewhere may take longer."""
+        decoders = asyncio.create_task(self.pipeline.start())  # meanwhile, in processes of their own
+        try:
+            await self.engine.start()
+            await decoders
+        finally:
+            decoders.cancel()
         self._started = True
-        self.lifecycle.started()
+        if self.engine.ready():
+            self.lifecycle.warmed()
+        else:
+            self.lifecycle.wait()
+            self._warming = asyncio.create_task(self._wait_until_warm())
+
+    async def _wait_until_warm(self) -> None:
+        while not self.engine.ready():  # noqa: ASYNC110 (readiness has no event)
+            await asyncio.sleep(WARM_LOOK_S)
+        self.lifecycle.warmed()
 
     async def close(self) -> None:
         """Finish what runs and let go of threads and models."""
+        if self._warming is not None:
+            self._warming.cancel()
         await self.pipeline.close()
         await self.engine.close()
+        if self.tracer is not None:
+            await self.tracer.close()
+
+    async def render_metrics(self, accept: str) -> tuple[bytes, str]:
+        """See `Metrics.render`; in a thread, because it takes some 10 ms. Engines are asked on the event loop."""
+        self.metrics.ready.set(self.ready())
+        self.metrics.engine_up.set(self.engine.ready())
+        return await asyncio.to_thread(self.metrics.render, accept)
+
+    def _watch(self) -> None:
+        """Numbers that are looked at when the metrics are read, which may be in a thread, and the limits of some."""
+        metrics, admission = self.metrics, self.admission
+        metrics.admitted_items.set_function(lambda: admission.items)
+        metrics.admitted_bytes.set_function(lambda: admission.bytes)
+        metrics.queue_limit.set(self.settings.max_queue)
+        metrics.bytes_limit.set(self.settings.max_pending_bytes)
 
     def drain(self) -> None:
         """The end was asked for: not ready from now on, yet serving."""
         self.lifecycle.drain()
 
     def ready(self) -> bool:
-        """Whether new callers are welcome."""
-        return self.lifecycle.state is State.READY and self.engine.ready()
+        """Whether new callers are welcome: warmed once, not draining, and able to serve.
+
+        A Triton that is away later does not count. It is shared: if its loss made every gateway unready, callers would
+        meet refused connections where they now get a 503 that says why and when to come again.
+        """
+        return self.lifecycle.state is State.READY and self.alive() and self.pipeline.ready()
+
+    def alive(self) -> bool:
+        """Whether this process can still serve; if not, only a new one can."""
+        return self.engine.alive()
 
     def head(self, model: str) -> Source:
         """What answers for a model whose output is not an embedding.
@@ -111,15 +163,22 @@ class Runtime:
         if not self._started:
             raise NotReady("the models are being loaded")
 
-    def admit_items(self, context: RequestContext, items: Sequence[Item | InputError]) -> None:
+    def admit_items(self, context: RequestContext, items: Sequence[Item | InputError], *, counted: bool = True) -> None:
         """Account for items to embed, and for the memory of what they decode to, until the request is answered.
+
+        `counted`: they are the caller's, not what we embed beside.
 
         Raises:
             QueueFull: there is no room for them.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         good = [leaf for item in items if not isinstance(item, InputError) for leaf in leaves(item)]
+        if counted:
+            for leaf in good:
+                context.stages.tally.add(modality(leaf))
         self.admission.take_items(context, len(good))
         self.admission.take_bytes(context, sum(map(self._leaf_bytes, good)))
+        context.charge_items(len(good))
 
     def _leaf_bytes(self, leaf: MediaItem | VectorItem) -> int:
         preprocessor = self.pipeline.preprocessor
@@ -132,27 +191,37 @@ class Runtime:
 
         Raises:
             QueueFull: there is no room for it.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
+        context.stages.tally.add("audio")
         self.admission.take_items(context, 1)
         self.admission.take_bytes(context, self.pipeline.preprocessor.clip_bytes(model))
+        context.charge_items(1)
 
     def admit_windows(self, context: RequestContext, model: str, rows: int) -> None:
         """Account for the windows of clips beyond the first of each.
 
         Raises:
             QueueFull: there is no room for them.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         self.admission.take_items(context, rows)
         self.admission.take_bytes(context, rows * self.pipeline.preprocessor.row_bytes(model))
+        context.charge_items(rows)
 
     def admit_rows(self, context: RequestContext, model: str, rows: int) -> None:
-        """Account for rows of one head; they share one picture or clip.
+        """Account for rows of one head; they share one picture or clip, and each has its text where there are texts.
 
         Raises:
             QueueFull: there is no room for them.
+            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
+        for tensor in CONTRACTS[model].inputs:
+            if kind := INPUT_MODALITIES.get(tensor.name):
+                context.stages.tally.add(kind, rows if kind == "text" else 1)
         self.admission.take_items(context, rows)
         self.admission.take_bytes(context, self.pipeline.preprocessor.row_bytes(model))
+        context.charge_items(rows)
 
 
 def context_of(request: Request) -> RequestContext:

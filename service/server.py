@@ -14,14 +14,19 @@ from types import FrameType
 
 import uvicorn
 
+from service.access.cors import with_cors
+from service.access.reloading import Reloadable, Reloader
 from service.app import build_app
 from service.errors import ServiceError
 from service.http_protocol import BoundedHttpProtocol
+from service.log_format import as_json, set_up_logging
+from service.log_sink import LogSink
 from service.middleware import RequestMiddleware
 from service.repository import RepositoryError
 from service.rpc.server import RpcServer
 from service.runtime import Runtime
 from service.settings import ENV_PREFIX, Settings, SettingsError
+from service.tls import ServerTls, build_tls
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +39,9 @@ SILENT_CONNECTION_S = 0.5
 
 TRY = """\
 Ready on {base}{grpc}   (stop with Ctrl-C)
-  curl -s {base}/embed -F text='a cow in a field'
-  curl -s {base}/embed -F image=@examples/cow.jpg -F audio=@examples/moo.flac
-  curl -s {base}/info
+  curl -s {base}/embed{key} -F text='a cow in a field'
+  curl -s {base}/embed{key} -F image=@examples/cow.jpg -F audio=@examples/moo.flac
+  curl -s {base}/info{key}
   {base}/docs
 """
 
@@ -53,6 +58,7 @@ class DrainingServer(uvicorn.Server):
         self._app, self._runtime = app, runtime
         self._listeners: list[socket.socket] = []
         self.rpc: RpcServer | None = None
+        self.tls: ServerTls | None = None
         self.loading: asyncio.Task[None] | None = None
         self.failure: Exception | None = None
 
@@ -114,11 +120,13 @@ class DrainingServer(uvicorn.Server):
         gc.freeze()  # what is loaded stays: the collector need not look at it again and again
         if self._runtime.lifecycle.draining:
             return
-        base = "http://{}:{}".format(*self.servers[0].sockets[0].getsockname()[:2]) if self.servers else ""
+        scheme = "http" if self.tls is None else "https"
+        base = scheme + "://{}:{}".format(*self.servers[0].sockets[0].getsockname()[:2]) if self.servers else ""
         if self._runtime.ready():  # else the engine says what it waits for
             grpc = f", gRPC on port {self.rpc.port}" if self.rpc is not None else ""
+            key = "" if self._runtime.gate is None else ' -H "Authorization: Bearer $KEY"'
             with contextlib.suppress(OSError):  # a full disk behind it must not matter
-                sys.stderr.write(TRY.format(base=base, grpc=grpc))
+                sys.stderr.write(TRY.format(base=base, grpc=grpc, key=key))
 
 
 def serve(settings: Settings) -> int:
@@ -131,12 +139,21 @@ def serve(settings: Settings) -> int:
         RepositoryError: the model repository can't be served.
         SettingsError: the address can't be listened on.
     """
-    level = settings.log_level
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     runtime = Runtime(settings)
-    app = build_app(runtime)
+    sink = LogSink(sys.stderr.fileno(), runtime.metrics.log_lines_dropped.inc)
+    set_up_logging(settings, sink)
+    runtime.ledger.log_to(sink, as_json=as_json(settings))
+    try:
+        return _run(settings, runtime)
+    finally:
+        sink.close()
+
+
+def _run(settings: Settings, runtime: Runtime) -> int:
+    level, app, tls = settings.log_level, build_app(runtime), build_tls(settings)
     config = uvicorn.Config(
-        app,
+        with_cors(app, settings),
+        ssl_context_factory=None if tls is None else lambda *_: tls.http_context(),
         http=BoundedHttpProtocol,
         ws="none",
         log_level="warning" if level == "info" else level,
@@ -149,6 +166,7 @@ def serve(settings: Settings) -> int:
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
     )
     server = DrainingServer(config, app, runtime)
+    server.tls = tls
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(server, runtime))
     if server.failure is not None:
@@ -179,15 +197,29 @@ def _anyone_waits(listeners: list[socket.socket]) -> bool:
     return bool(poll.poll(0))
 
 
+def _start_reloading(server: DrainingServer, runtime: Runtime) -> asyncio.Task[None] | None:
+    """Follow the files of keys and certificates; without any, SIGHUP stays what it is to other programs."""
+    possible: tuple[Reloadable | None, ...] = (runtime.gate, server.tls)
+    things = [thing for thing in possible if thing is not None]
+    if not things:
+        return None
+    reloader = Reloader(things, runtime.metrics)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
+    return asyncio.create_task(reloader.run())
+
+
 async def _serve(server: DrainingServer, runtime: Runtime) -> None:
     listener = listen(runtime.settings.host, runtime.settings.port)
     if runtime.settings.grpc_port:
-        server.rpc = RpcServer(runtime)
+        server.rpc = RpcServer(runtime, server.tls)
         await server.rpc.start()
+    reloading = _start_reloading(server, runtime)
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await serving
     finally:
+        if reloading is not None:
+            reloading.cancel()
         if server.rpc is not None:
             await server.rpc.stop()
         if server.loading is not None:

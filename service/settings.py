@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.fetching.policy import Allowlist
@@ -15,6 +17,8 @@ from service.fetching.policy import Allowlist
 logger = logging.getLogger(__name__)
 ENV_PREFIX = "ONEPEACE_"
 MIB = 1024 * 1024
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
+"""As a browser writes it: lower case, no path, not even `/`."""
 
 
 class SettingsError(Exception):
@@ -53,6 +57,13 @@ class Settings(BaseSettings):
     triton_shared_memory: bool = Field(
         False, description="hand large batches to Triton in /dev/shm, which it must share with this host"
     )
+    triton_tls_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that Triton's certificate is checked by; without it no TLS"
+    )
+    triton_tls_cert_file: Path | None = Field(
+        None, description="PEM file of the certificate that Triton is shown, with its chain, if it wants one"
+    )
+    triton_tls_key_file: Path | None = Field(None, description="PEM file of that certificate's private key")
     engine_device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="of the engine onnx: auto (CUDA where it can be used), cpu, or cuda (else the start fails)"
     )
@@ -60,7 +71,18 @@ class Settings(BaseSettings):
         True, description="of the engine onnx: refuse to start when a model's files are not those of its fingerprint"
     )
     engine_threads: int = Field(0, ge=0, le=1024, description="threads of one model call; 0: one for each core")
-    decode_threads: int = Field(0, ge=0, le=1024, description="threads that decode media; 0: one for each core")
+    decode_threads: int = Field(0, ge=0, le=1024, description="files decoded at once; 0: one for each core")
+    decode_isolation: Literal["process", "thread"] = Field(
+        "process" if sys.platform == "linux" else "thread",
+        description="where files are decoded: process (a crash, a hang or too much memory harms one file; needs Linux)"
+        " or thread",
+    )
+    decode_timeout_ms: int = Field(
+        20_000, ge=100, description="milliseconds for a process to decode one file; more: 422"
+    )
+    decode_memory_bytes: int = Field(
+        0, ge=0, description="memory of a process to decode one file; more: 422; 0: what the limits below can need"
+    )
 
     max_body_bytes: int = Field(32 * MIB, ge=1024, description="bytes of one request body; more: 413")
     max_pending_bytes: int = Field(512 * MIB, ge=1024, description="bytes of all bodies at work; more: 429")
@@ -87,11 +109,50 @@ class Settings(BaseSettings):
     url_timeout_ms: int = Field(10_000, ge=1, description="milliseconds for one file with its redirects; more: 422")
     url_max_redirects: int = Field(3, ge=0, le=20, description="redirects of one URL, each checked anew; more: 422")
 
+    api_keys_file: Path | None = Field(
+        None, description="TOML file of the keys that callers need (`onepeace keys new`); without it all are let in"
+    )
+    api_key: SecretStr = Field(
+        SecretStr(""), description="key that `embed-files --server` and `eval` send; a variable alone, no flag"
+    )
+    access_health: Literal["open", "key"] = Field(
+        "open", description="health checks, REST and gRPC, when there are keys: open, or key (any)"
+    )
+    access_metrics: Literal["open", "key"] = Field(
+        "open", description="`/metrics` when there are keys: open, or key (with the scope 'metrics')"
+    )
+    access_docs: Literal["open", "key", "off"] = Field(
+        "open", description="`/docs`, `/openapi.json` and gRPC reflection: open, key (any, when there are keys) or off"
+    )
+    cors_origins: str = Field(
+        "", description="origins of web pages that may call, with commas: https://app.example.org; or *; none: no CORS"
+    )
+    tls_cert_file: Path | None = Field(
+        None,
+        description="PEM file of the certificate and its chain: TLS for HTTP and gRPC; read anew when it changes",
+    )
+    tls_key_file: Path | None = Field(None, description="PEM file of the certificate's private key")
+    tls_client_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities whose client certificates are asked for; without it none are"
+    )
+
     drain_s: float = Field(1.0, ge=0, description="seconds to serve on after SIGTERM while `/health/ready` says 503")
     grace_s: float = Field(25.0, gt=0, description="seconds after the drain for accepted requests to be answered")
     keep_alive_s: int = Field(75, ge=1, description="seconds that an idle connection stays open")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         "info", description="least severe log line: debug, info, warning, error"
+    )
+
+    log_format: Annotated[Literal["auto", "json", "text"], BeforeValidator(_lower)] = Field(
+        "auto", description="log lines: json, text, or auto (json, but text at a terminal)"
+    )
+    otlp_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$",
+        description="URL of an OpenTelemetry collector's OTLP/HTTP, such as http://localhost:4318; empty: no traces",
+    )
+    otlp_sample_ratio: float = Field(
+        0.1, ge=0, le=1, description="share of requests that are traced, of those that come without a decision"
     )
 
     @model_validator(mode="after")
@@ -109,6 +170,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _processes_need_linux(self) -> Settings:
+        if self.decode_isolation == "process" and sys.platform != "linux":
+            raise ValueError("decode_isolation 'process' needs Linux; 'thread' works everywhere")
+        return self
+
+    @model_validator(mode="after")
     def _the_allowlist_names_hosts(self) -> Settings:
         names = f"{ENV_PREFIX}URL_HOSTS (--url-hosts)"
         try:
@@ -119,13 +186,55 @@ class Settings(BaseSettings):
             raise ValueError(f"url_fetch 'allowlist' needs {names}, such as media.example.org,*.example.net")
         return self
 
+    @model_validator(mode="after")
+    def _keys_and_certificates_are_whole(self) -> Settings:
+        if self.api_keys_file is None and "key" in (self.access_health, self.access_metrics, self.access_docs):
+            raise ValueError(f"access by 'key' needs {ENV_PREFIX}API_KEYS_FILE (--api-keys-file)")
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file belong together")
+        if (self.triton_tls_cert_file is None) != (self.triton_tls_key_file is None):
+            raise ValueError("triton_tls_cert_file and triton_tls_key_file belong together")
+        if self.triton_tls_cert_file is not None and self.triton_tls_ca_file is None:
+            raise ValueError("triton_tls_cert_file needs triton_tls_ca_file")
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
+        return self
+
+    @model_validator(mode="after")
+    def _origins_are_exact(self) -> Settings:
+        names = f"{ENV_PREFIX}CORS_ORIGINS (--cors-origins)"
+        origins = self.origins()
+        if "*" in origins and len(origins) > 1:
+            raise ValueError(f"{names}: '*' stands alone")
+        if "*" in origins and self.tls_client_ca_file is not None:
+            raise ValueError(f"{names}: '*' can't go with client certificates, which a browser sends by itself")
+        for origin in origins:
+            if origin != "*" and not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{names}: '{origin}' is no origin, such as https://app.example.org")
+        return self
+
+    def origins(self) -> tuple[str, ...]:
+        """Origins of web pages that may call."""
+        return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
+
     def engine_cores(self) -> int:
         """Threads of one model call."""
         return self.engine_threads or available_cores()
 
     def decode_cores(self) -> int:
-        """Threads that decode media."""
+        """Files decoded at once."""
         return self.decode_threads or available_cores()
+
+    def decoder_memory(self) -> int:
+        """Bytes that a decoding process may take for one file.
+
+        docs/preprocessing.md has what the dearest formats take: 15 bytes a pixel, a few copies of the file, and a
+        whole clip's samples twice.
+        """
+        if self.decode_memory_bytes:
+            return self.decode_memory_bytes
+        pixels, files = 20 * self.max_pixels, 6 * max(self.max_body_bytes, self.url_max_bytes)
+        return 256 * MIB + pixels + files + round(12 * 16_000 * self.max_audio_seconds)
 
 
 def available_cores() -> int:

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from service.arguments import whole_number
+
 EPILOG = """\
 Several processes: torchrun --nproc-per-node 8 -m training RUN.yaml
 A run that was stopped goes on from its newest state when it is started again.
@@ -18,15 +20,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("run", type=Path, metavar="RUN.yaml", help="YAML file of settings; see training/runs/")
     parser.add_argument(
-        "--until", type=_positive, metavar="STEP", help="stop after this step, as a kill would: `save_every` decides"
+        "--until",
+        type=whole_number(1),
+        metavar="STEP",
+        help="stop after this step, as a kill would: `save_every` decides",
     )
-
-
-def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def run_train(args: argparse.Namespace) -> int:

@@ -255,7 +255,7 @@ export interface paths {
         };
         /**
          * Is the process alive?
-         * @description Always 200 while the event loop turns.
+         * @description 200 while the event loop turns; 503 when a thread of the embedded engine has died.
          */
         get: operations["live"];
         put?: never;
@@ -275,7 +275,9 @@ export interface paths {
         };
         /**
          * Are new callers welcome?
-         * @description 200 once every model is loaded and warm; 503 before, from the first SIGTERM on, and while Triton is away.
+         * @description 200 once every model is loaded and warm; 503 before, and from the first SIGTERM on.
+         *
+         *     A Triton that is away later shows in `engine` alone.
          */
         get: operations["ready"];
         put?: never;
@@ -324,6 +326,17 @@ export interface components {
             x1: number;
             /** Y1 */
             y1: number;
+        };
+        /**
+         * DeadAnswer
+         * @description Answer of `/health/live` with 503.
+         */
+        DeadAnswer: {
+            /**
+             * Status
+             * @constant
+             */
+            status: "engine_dead";
         };
         /**
          * EmbedAnswer
@@ -645,7 +658,12 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "starting" | "draining" | "engine_unavailable";
+            status: "starting" | "draining" | "engine_unavailable" | "engine_dead";
+            /**
+             * Engine
+             * @enum {string}
+             */
+            engine: "ready" | "unavailable";
         };
         /**
          * PairAnswer
@@ -695,7 +713,7 @@ export interface components {
              * @description stable; docs/api.md lists them
              * @enum {string}
              */
-            code: "malformed_body" | "malformed_request" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "engine_unavailable" | "deadline_exceeded";
+            code: "malformed_body" | "malformed_request" | "unauthenticated" | "forbidden" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "rate_limited" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "engine_unavailable" | "deadline_exceeded";
             /** Detail */
             detail: string;
             /**
@@ -719,6 +737,12 @@ export interface components {
              * @constant
              */
             status: "ready";
+            /**
+             * Engine
+             * @description whether every model has a server that is well now
+             * @enum {string}
+             */
+            engine: "ready" | "unavailable";
         };
         /**
          * ServedModel
@@ -1068,7 +1092,7 @@ export interface components {
              * @description stable; docs/api.md lists them
              * @enum {string}
              */
-            code: "malformed_body" | "malformed_request" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "engine_unavailable" | "deadline_exceeded";
+            code: "malformed_body" | "malformed_request" | "unauthenticated" | "forbidden" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "rate_limited" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "engine_unavailable" | "deadline_exceeded";
         };
         /**
          * Fused
@@ -1325,6 +1349,58 @@ export interface components {
             errors: components["schemas"]["ProblemEntry"][];
         };
         /**
+         * Problem401
+         * @description RFC 9457 problem details.
+         */
+        Problem401: {
+            /** Type */
+            type: string;
+            /** Title */
+            title: string;
+            /** @constant */
+            status: 401;
+            /** Detail */
+            detail: string;
+            /** Instance */
+            instance: string;
+            /**
+             * Code
+             * @description stable; docs/api.md lists them
+             * @enum {string}
+             */
+            code: "unauthenticated";
+            /** Request Id */
+            request_id: string;
+            /** Errors */
+            errors: components["schemas"]["ProblemEntry"][];
+        };
+        /**
+         * Problem403
+         * @description RFC 9457 problem details.
+         */
+        Problem403: {
+            /** Type */
+            type: string;
+            /** Title */
+            title: string;
+            /** @constant */
+            status: 403;
+            /** Detail */
+            detail: string;
+            /** Instance */
+            instance: string;
+            /**
+             * Code
+             * @description stable; docs/api.md lists them
+             * @enum {string}
+             */
+            code: "forbidden";
+            /** Request Id */
+            request_id: string;
+            /** Errors */
+            errors: components["schemas"]["ProblemEntry"][];
+        };
+        /**
          * Problem404
          * @description RFC 9457 problem details.
          */
@@ -1500,7 +1576,7 @@ export interface components {
              * @description stable; docs/api.md lists them
              * @enum {string}
              */
-            code: "queue_full";
+            code: "queue_full" | "rate_limited";
             /** Request Id */
             request_id: string;
             /** Errors */
@@ -1611,7 +1687,7 @@ export interface components {
             errors: components["schemas"]["ProblemEntry"][];
         };
         /** @description RFC 9457 problem details. */
-        Problem: components["schemas"]["Problem400"] | components["schemas"]["Problem404"] | components["schemas"]["Problem405"] | components["schemas"]["Problem408"] | components["schemas"]["Problem413"] | components["schemas"]["Problem415"] | components["schemas"]["Problem422"] | components["schemas"]["Problem429"] | components["schemas"]["Problem431"] | components["schemas"]["Problem500"] | components["schemas"]["Problem503"] | components["schemas"]["Problem504"];
+        Problem: components["schemas"]["Problem400"] | components["schemas"]["Problem401"] | components["schemas"]["Problem403"] | components["schemas"]["Problem404"] | components["schemas"]["Problem405"] | components["schemas"]["Problem408"] | components["schemas"]["Problem413"] | components["schemas"]["Problem415"] | components["schemas"]["Problem422"] | components["schemas"]["Problem429"] | components["schemas"]["Problem431"] | components["schemas"]["Problem500"] | components["schemas"]["Problem503"] | components["schemas"]["Problem504"];
     };
     responses: never;
     parameters: never;
@@ -1676,6 +1752,24 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem400"];
+                };
+            };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem401"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem403"];
                 };
             };
             /** @description Model not served */
@@ -1822,6 +1916,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem400"];
                 };
             };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem401"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem403"];
+                };
+            };
             /** @description Model not served */
             404: {
                 headers: {
@@ -1948,6 +2060,24 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem400"];
+                };
+            };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem401"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem403"];
                 };
             };
             /** @description Model not served */
@@ -2095,6 +2225,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem400"];
                 };
             };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem401"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem403"];
+                };
+            };
             /** @description Model not served */
             404: {
                 headers: {
@@ -2223,6 +2371,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem400"];
                 };
             };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem401"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem403"];
+                };
+            };
             /** @description Model not served */
             404: {
                 headers: {
@@ -2348,6 +2514,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem400"];
                 };
             };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem401"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem403"];
+                };
+            };
             /** @description Model not served */
             404: {
                 headers: {
@@ -2470,6 +2654,24 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem400"];
+                };
+            };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem401"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem403"];
                 };
             };
             /** @description Model not served */
@@ -2597,6 +2799,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem400"];
                 };
             };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem401"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem403"];
+                };
+            };
             /** @description Model not served */
             404: {
                 headers: {
@@ -2715,6 +2935,24 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
             /** @description Model not served; Model not found */
             404: {
                 headers: {
@@ -2811,6 +3049,26 @@ export interface operations {
                     "application/json": components["schemas"]["ModelsAnswer"];
                 };
             };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description seconds to wait before asking again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
         };
     };
     model: {
@@ -2833,9 +3091,29 @@ export interface operations {
                     "application/json": components["schemas"]["Model"];
                 };
             };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
             /** @description Model not found */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description seconds to wait before asking again */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2862,6 +3140,26 @@ export interface operations {
                     "application/json": components["schemas"]["InfoAnswer"];
                 };
             };
+            /** @description Unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem401"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description seconds to wait before asking again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem429"];
+                };
+            };
         };
     };
     live: {
@@ -2880,6 +3178,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LiveAnswer"];
+                };
+            };
+            /** @description Only a new process helps */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadAnswer"];
                 };
             };
         };

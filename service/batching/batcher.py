@@ -14,8 +14,9 @@ import numpy as np
 
 from service.batching.row_queue import BULK_HANDICAP_S, Priority, Row, RowQueue, RowResult
 from service.engine.protocol import Array, Batch, Engine, RowInputs
-from service.errors import DeadlineExceeded, EngineFailure, QueueFull
+from service.errors import DeadlineExceeded, EngineFailure, QueueFull, ServiceError
 from service.repository import ModelFolder
+from service.tracing import Attributes, Span
 
 logger = logging.getLogger(__name__)
 
@@ -72,12 +73,16 @@ class Batcher:
         observer.watch_queue(policy.model, self._queue.__len__)
 
     async def submit(
-        self, rows: Sequence[tuple[RowInputs, int]], priority: Priority, deadline_s: float = math.inf
+        self,
+        rows: Sequence[tuple[RowInputs, int]],
+        priority: Priority,
+        deadline_s: float = math.inf,
+        span: Span | None = None,
     ) -> list[RowResult | EngineFailure]:
         """Run rows (inputs, dynamic length); one result or EngineFailure for each, in order.
 
         Cancelling the call drops the rows that have not started, and ends an engine call that nobody else waits for
-        where the engine can. `deadline_s`, the event loop's time, is handed to the engine.
+        where the engine can. `deadline_s`, the event loop's time, is handed to the engine. `span` is the request's.
 
         Raises:
             QueueFull: there is no room for all of them; none was queued.
@@ -91,7 +96,7 @@ class Batcher:
         now = time.perf_counter()
         rank = now + (BULK_HANDICAP_S if priority is Priority.BULK else 0.0)
         waiting = [
-            Row(inputs, length, rank, priority, now, loop.create_future(), deadline_s) for inputs, length in rows
+            Row(inputs, length, rank, priority, now, loop.create_future(), deadline_s, span) for inputs, length in rows
         ]
         for row in waiting:
             self._queue.push(row)
@@ -165,25 +170,46 @@ class Batcher:
 
     async def _infer(self, rows: list[Row]) -> None:
         length = self._queue.bound(max(row.length for row in rows)) if self._engine.pads_to_bucket else None
-        batch = Batch([row.inputs for row in rows], length, max(row.deadline_s for row in rows))
-        started = time.perf_counter()
-        outputs = await self._engine.infer(self._policy.model, batch)
-        infer_s = time.perf_counter() - started
-        self._deliver(rows, outputs, started, infer_s)
         longest = length or max(row.length for row in rows)
         total = longest * len(rows)
         real = sum(row.length for row in rows)
+        span = _batch_span(self._policy.model, rows, total - real)
+        batch = Batch([row.inputs for row in rows], length, max(row.deadline_s for row in rows), span)
+        started = time.perf_counter()
+        try:
+            outputs = await self._engine.infer(self._policy.model, batch)
+        except BaseException as error:
+            if span is not None:
+                span.end({}, error=error.code if isinstance(error, ServiceError) else type(error).__name__)
+            raise
+        infer_s = time.perf_counter() - started
+        if span is not None:
+            span.end({})
+        self._deliver(rows, outputs, started, infer_s, span)
         self._observer.batch_ran(BatchReport(self._policy.model, len(rows), total, total - real, infer_s))
 
-    def _deliver(self, rows: list[Row], outputs: Array, started: float, infer_s: float) -> None:
+    def _deliver(self, rows: list[Row], outputs: Array, started: float, infer_s: float, span: Span | None) -> None:
         finite = [bool(np.isfinite(output).all()) for output in outputs]
         for row, output, good in zip(rows, outputs, finite, strict=True):
             if row.future.done():
                 continue
             if good:
-                row.future.set_result(RowResult(output, started - row.enqueued_s, infer_s))
+                row.future.set_result(RowResult(output, started - row.enqueued_s, infer_s, started, span))
             else:
                 row.future.set_exception(EngineFailure(f"the model '{self._policy.model}' gave numbers not finite"))
+
+
+def _batch_span(model: str, rows: list[Row], padding: int) -> Span | None:
+    """A step of the oldest request that is traced, with links to the others; None when none is."""
+    spans = list(dict.fromkeys(row.span for row in rows if row.span is not None))
+    if not spans:
+        return None
+    attributes: Attributes = {
+        "onepeace.model": model,
+        "onepeace.rows": len(rows),
+        "onepeace.padding_positions": padding,
+    }
+    return spans[0].child(f"batch {model}", attributes, spans)
 
 
 async def _outcome(future: asyncio.Future[RowResult]) -> RowResult | EngineFailure:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from service.engine.protocol import Array, RowInputs
+from service.tracing import Span
 
 BULK_HANDICAP_S = 1.0
 """A bulk row queues as if it had come this much later: small requests go first, bulk never starves."""
@@ -24,18 +25,24 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """One row's output, float32, and the seconds that it waited and ran."""
+    """One row's output, float32, and the seconds that it waited and ran.
+
+    `started_s` is `time.perf_counter()` when its batch began, `span` the batch's, where it is traced.
+    """
 
     output: Array
     queue_s: float
     infer_s: float
+    started_s: float = 0.0
+    span: Span | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Row:
     """One row on its way. `length` is its dynamic length: token ids, or samples; `rank` orders rows by age.
 
-    `enqueued_s` is `time.perf_counter()`, `deadline_s` the event loop's time when the answer is no longer wanted.
+    `enqueued_s` is `time.perf_counter()`, `deadline_s` the event loop's time when the answer is no longer wanted,
+    `span` the request's, where it is traced.
     """
 
     inputs: RowInputs
@@ -45,6 +52,7 @@ class Row:
     enqueued_s: float
     future: Future[RowResult]
     deadline_s: float = math.inf
+    span: Span | None = None
     waiting: bool = False
 
 

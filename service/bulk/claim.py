@@ -24,10 +24,8 @@ def claim(folder: Path, one_file: Path | None, *, restart: bool) -> int:
         StoreError: it is another job's, or no job's.
         OSError: it can't be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
+    lock = _take(folder)
     try:
-        _lock(lock, folder)
         if restart:
             _forget(folder, one_file)
         elif one_file is None:
@@ -61,6 +59,26 @@ def retire_run(run: Path) -> None:
     dead = run.with_name(f"{DEAD}{uuid4().hex}")
     run.rename(dead)
     shutil.rmtree(dead, ignore_errors=True)
+
+
+def _take(folder: Path) -> int:
+    """Make the folder and lock it. A job that ends may remove it in between: then the lock is of nothing."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            _lock(lock, folder)
+            if os.path.samestat(os.fstat(lock), os.stat(folder)):
+                return lock
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
 
 
 def _lock(lock: int, folder: Path) -> None:

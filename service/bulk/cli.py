@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service.arguments import whole_number
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.bulk.embedder import BulkEmbedder, Identity
-    from service.bulk.row import Row
+    from service.bulk.opening import JobOptions
+    from service.bulk.progress import Progress
     from service.bulk.sources.protocol import Source
-    from service.bulk.store import Store
 
 INSTALL = {
     "ray": "pip install 'ray[data]', or this package with the extra 'ray'",
@@ -46,7 +43,10 @@ def add_bulk_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", metavar="URL", help="ask a running service: http://… or grpc://…")
     parser.add_argument("--restart", action="store_true", help="throw away what an earlier run wrote")
     parser.add_argument(
-        "--rows-per-part", type=_positive, metavar="N", help=f"default {ROWS_PER_PART}, on Ray {RAY_ROWS_PER_PART}"
+        "--rows-per-part",
+        type=whole_number(1),
+        metavar="N",
+        help=f"default {ROWS_PER_PART}, on Ray {RAY_ROWS_PER_PART}",
     )
     parser.add_argument(
         "--ray",
@@ -60,96 +60,47 @@ def add_bulk_arguments(parser: argparse.ArgumentParser) -> None:
 def run_bulk(args: argparse.Namespace, settings: Settings) -> int:
     """Run `onepeace embed-files`: 0 every row is written, 1 failed for good, 2 wrong arguments, 130 interrupted."""
     from service.bulk.errors import BulkError, SourceError
+    from service.bulk.opening import open_input
 
     if args.column is None and (args.id_column or args.modality):
-        return _complain("--id-column and --modality need --column", 2)
+        return _end("--id-column and --modality need --column", 2)
+    options = _job_options(args)
     try:
-        source = _source(args)
+        source = open_input(options)
     except SourceError as error:
-        return _complain(str(error), 2)
+        return _end(str(error), 2)
     try:
-        if args.ray is not None:
-            from service.bulk.ray_job import run_on_ray
-
-            return run_on_ray(args, settings, source)
-        return asyncio.run(_run(args, settings, source))
+        progress = _run(options, settings, source, args.ray)
     except BulkError as error:
-        return _complain(str(error), 1)
+        return _end(str(error), 1)
     except ModuleNotFoundError as error:
-        return _complain(f"{error.name} is missing: {INSTALL.get(error.name or '', 'it belongs to this package')}", 1)
+        return _end(f"{error.name} is missing: {INSTALL.get(error.name or '', 'it belongs to this package')}", 1)
     except KeyboardInterrupt:
-        return _complain("stopped; what is done is kept, and the same command goes on from there", INTERRUPTED)
+        return _end("stopped; what is done is kept, and the same command goes on from there", INTERRUPTED)
+    return _end(f"{options.out}: {progress.line()}", 0)
 
 
-def open_store(args: argparse.Namespace, source: Source, identity: Identity) -> Store:
-    """The output as the arguments name it."""
-    from service.bulk.store import Store
-
-    rows_per_part = args.rows_per_part or ROWS_PER_PART
-    store = Store(args.out, source, identity, restart=args.restart, rows_per_part=rows_per_part)
-    if store.done_rows:
-        say(f"{store.done_rows} rows are done already")
-    return store
-
-
-def _source(args: argparse.Namespace) -> Source:
-    from service.bulk.sources.choice import open_source
+def _job_options(args: argparse.Namespace) -> JobOptions:
+    from service.bulk.opening import JobOptions
     from service.bulk.sources.table import Columns
 
     columns = None if args.column is None else Columns(args.column, args.id_column, args.modality == "text")
-    out = os.path.realpath(args.out)
-    return open_source(args.source, columns, frozenset({out, out + ".parts"}))
+    rows_per_part = args.rows_per_part or (ROWS_PER_PART if args.ray is None else RAY_ROWS_PER_PART)
+    return JobOptions(args.source, args.out, rows_per_part, columns, args.server, args.restart)
 
 
-async def _run(args: argparse.Namespace, settings: Settings, source: Source) -> int:
-    from service.bulk.job import Job
-    from service.bulk.progress import Progress
+def _run(options: JobOptions, settings: Settings, source: Source, ray_address: str | None) -> Progress:
+    if ray_address is None:
+        from service.bulk.process_job import run_here
 
-    embedder = make_embedder(args.server, settings)
-    try:
-        identity = await embedder.start()
-        store = open_store(args, source, identity)
-        try:
-            progress = Progress(source.count(store.files()), store.done_rows, store.failed_rows)
+        return run_here(options, settings, source)
+    from service.bulk.ray_job import run_on_ray
 
-            def keep(row: Row) -> None:
-                store.add(row)
-                progress.add(1, int(row.failure is not None))
-
-            with progress:
-                await Job(embedder, identity, keep).run(store.missing(source))
-            store.finish()
-        finally:
-            store.close()
-    finally:
-        await embedder.close()
-    say(f"{args.out}: {progress.line()}")
-    return 0
+    return run_on_ray(options, settings, source, ray_address)
 
 
-def make_embedder(server: str | None, settings: Settings) -> BulkEmbedder:
-    """The engine in this process, or the service at an address."""
-    if server is None:
-        from service.bulk.local import LocalEmbedder
+def _end(message: str, code: int) -> int:
+    from service.bulk.progress import say
 
-        return LocalEmbedder(settings)
-    from service.bulk.remote import RemoteEmbedder
-
-    return RemoteEmbedder(server)
-
-
-def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return number
-
-
-def say(message: str) -> None:
-    """One line on stderr."""
-    sys.stderr.write(f"onepeace: {message}\n")
-
-
-def _complain(message: str, code: int) -> int:
     say(message)
     return code

@@ -11,6 +11,11 @@ from tqdm import tqdm
 LINE_EVERY_S = 10.0
 
 
+def say(message: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(f"onepeace: {message}\n")
+
+
 class Progress:
     """Counts rows; `done` and `failed` are where an earlier run stopped. `total` is None where it is not known."""
 

@@ -5,7 +5,6 @@ All machines must see the source, the output and the model repository under the 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import os
@@ -20,12 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from service.bulk.claim import new_run, retire_run
-from service.bulk.cli import RAY_ROWS_PER_PART, make_embedder, open_store, say
 from service.bulk.embedder import Identity
 from service.bulk.entry import Entry, Failure
 from service.bulk.errors import EngineGone
 from service.bulk.job import Job
+from service.bulk.opening import JobOptions, make_embedder, open_store
 from service.bulk.progress import Progress
+from service.bulk.ray_library import load_ray
 from service.bulk.row import Row
 from service.bulk.sources.protocol import Source
 from service.bulk.store import Store
@@ -84,28 +84,32 @@ class Worker:
         return pa.table({"row": table.column("row"), "failed": table.column("error_code").is_valid()})
 
 
-def run_on_ray(args: argparse.Namespace, settings: Settings, source: Source) -> int:
-    """Run `onepeace embed-files --ray`; exit codes as `run_bulk`.
+def run_on_ray(options: JobOptions, settings: Settings, source: Source, address: str) -> Progress:
+    """As `run_here`, in parts of `rows_per_part` rows.
+
+    Args:
+        options: the job.
+        settings: those of the engines.
+        source: the opened input.
+        address: of a cluster, `auto` for the one that this machine is in; empty: one is started here.
 
     Raises:
         BulkError: the source, the disk or an engine failed for good; parts that were written stay.
+        RepositoryError: the model repository can't be served.
+        ModuleNotFoundError: Ray is not installed.
     """
-    # Ray reports its use to its makers unless this is set before it starts.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
+    ray = load_ray()
     settings = settings.model_copy(update={"model_repository": settings.model_repository.absolute()})
-    identity = asyncio.run(_identity(args.server, settings))
-    store = open_store(args, source, identity)
+    identity = asyncio.run(_identity(options.server, settings))
+    store = open_store(options, source, identity)
     run = new_run(store.folder.absolute())
     begun_here = not ray.is_initialized()
     try:
-        plan = Plan(settings.model_dump(), args.server, identity, store.schema, run.parent, run.name)
-        rows_per_part = args.rows_per_part or RAY_ROWS_PER_PART
-        lists = _write_lists(store.missing(source), run, rows_per_part)
+        plan = Plan(settings.model_dump(), options.server, identity, store.schema, run.parent, run.name)
+        lists = _write_lists(store.missing(source), run, options.rows_per_part)
         progress = Progress(source.count(store.files()), store.done_rows, store.failed_rows)
         if lists:
-            _connect(args.ray)
+            _connect(address)
             with progress:
                 _embed(lists, plan, store, progress)
         store.finish()
@@ -115,8 +119,7 @@ def run_on_ray(args: argparse.Namespace, settings: Settings, source: Source) -> 
         if run.exists():
             retire_run(run)
         store.close()
-    say(f"{args.out}: {progress.line()}")
-    return 0
+    return progress
 
 
 async def _identity(server: str | None, settings: Settings) -> Identity:
@@ -130,8 +133,7 @@ async def _identity(server: str | None, settings: Settings) -> Identity:
 
 
 def _connect(address: str) -> None:
-    import ray
-
+    ray = load_ray()
     if ray.is_initialized():
         return
     if address:
@@ -156,8 +158,7 @@ def _write_lists(entries: Iterator[Entry], folder: Path, rows: int) -> list[str]
 
 
 def _embed(lists: list[str], plan: Plan, store: Store, progress: Progress) -> None:
-    import ray
-
+    ray = load_ray()
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     resources = ray.cluster_resources()

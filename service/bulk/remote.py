@@ -21,6 +21,7 @@ BATCH_ITEMS = 32
 MAX_BYTES = 256 * 1024 * 1024
 PASSING = (
     onepeace_client.QueueFull,
+    onepeace_client.RateLimited,
     onepeace_client.Unavailable,
     onepeace_client.Unreachable,
     onepeace_client.DeadlineExceeded,
@@ -31,15 +32,15 @@ class RemoteEmbedder:
     """Embeds at `http://…` or `grpc://…`.
 
     Raises (on creation):
-        EngineGone: the address is none.
+        EngineGone: the address is none, or the key has a form that no key has.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, api_key: str | None) -> None:
         self._url = url
         try:
-            self._client = onepeace_client.AsyncClient(url)
+            self._client = onepeace_client.AsyncClient(url, onepeace_client.Options(api_key=api_key))
         except ValueError as error:
-            raise EngineGone(f"--server: {error}") from error
+            raise EngineGone(f"--server, ONEPEACE_API_KEY: {error}") from error
         self._info: Any = None
 
     async def start(self) -> Identity:

@@ -108,10 +108,11 @@ class Store:
                 write_part(to_table([], self.schema), self.folder, TEMPORARY)
             if self._one_file is not None and not self.is_finished:
                 merge_parts(parts_of(self.folder), self._one_file, self.schema)
-            self.close()
+            self._journal.close()
             (self.folder / JOURNAL).unlink(missing_ok=True)
             if self._one_file is not None:
-                shutil.rmtree(self.folder)
+                shutil.rmtree(self.folder)  # still locked: nobody may begin in it
+            self.close()
         except OSError as error:
             raise StoreError(f"{self.folder}: {error.strerror or error}") from error
 

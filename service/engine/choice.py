@@ -12,7 +12,7 @@ def build_engine(models: dict[str, ModelFolder], settings: Settings, observer: E
     """ONNX Runtime in the process, or Triton; not started yet. Each is imported only where it is used.
 
     Raises:
-        SettingsError: Triton's addresses can't be read.
+        SettingsError: Triton's addresses or certificates can't be read.
     """
     if settings.engine == "triton":
         from service.engine.triton.engine import TritonEngine

@@ -20,6 +20,7 @@ class FakeEngine:
     Attributes:
         batches: the size of each batch that ran, in order.
         shapes: the shapes of its tensors.
+        is_ready, is_alive: what `ready` and `alive` say.
         gate: clear it to hold every call until it is set again.
     """
 
@@ -31,6 +32,7 @@ class FakeEngine:
         self._rule, self._poison = rule, poison
         self.batches: list[int] = []
         self.shapes: list[dict[str, tuple[int, ...]]] = []
+        self.is_ready = self.is_alive = True
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -38,8 +40,12 @@ class FakeEngine:
         """Nothing to load."""
 
     def ready(self) -> bool:
-        """Always."""
-        return True
+        """As told."""
+        return self.is_ready
+
+    def alive(self) -> bool:
+        """As told."""
+        return self.is_alive
 
     def slots(self, model: ModelFolder) -> int:
         """As many as the model has instances."""

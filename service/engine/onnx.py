@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -44,7 +45,10 @@ class OnnxEngine:
         self._wanted = device
         self._sessions: dict[str, Any] = {}
         slots = sum(model.instances for model in models.values())
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="engine")
+        self._workers: list[threading.Thread] = []
+        self._pool = ThreadPoolExecutor(
+            slots, thread_name_prefix="engine", initializer=lambda: self._workers.append(threading.current_thread())
+        )
 
     async def start(self) -> None:
         """Verify that every model's files are those of its fingerprint, unless told not to; load it and warm it up.
@@ -69,6 +73,10 @@ class OnnxEngine:
     def ready(self) -> bool:
         """Whether every model is loaded."""
         return self._sessions.keys() == self._models.keys()
+
+    def alive(self) -> bool:
+        """Whether every thread that has begun still runs: the pool replaces none, and its calls would wait for ever."""
+        return all(worker.is_alive() for worker in self._workers)
 
     def slots(self, model: ModelFolder) -> int:
         """As many as the model has instances: each call has its thread."""

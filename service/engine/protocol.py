@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.repository import PAD_TOKEN, ModelFolder
+from service.tracing import Span
 
 Array = NDArray[Any]
 RowInputs = dict[str, Array]
@@ -22,12 +23,14 @@ class Batch:
 
     `rows` holds each row's inputs without a batch axis. Only `tensors` copies them, so that an engine can do it
     in its own thread. `length`, when set, is what to pad `waveform` (or else `tokens`) to; otherwise the longest
-    row's length. `deadline_s` is the event loop's time when nobody waits for any of the rows any more.
+    row's length. `deadline_s` is the event loop's time when nobody waits for any of the rows any more. `span` is the
+    batch's, where one of its requests is traced.
     """
 
     rows: Sequence[RowInputs]
     length: int | None = None
     deadline_s: float = math.inf
+    span: Span | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -69,6 +72,9 @@ class Engine(Protocol):
 
     def ready(self) -> bool:
         """Whether `infer` can be expected to answer now, for every model."""
+
+    def alive(self) -> bool:
+        """Whether all that runs in this process still does; if not, only a new process can answer everything."""
 
     def slots(self, model: ModelFolder) -> int:
         """How many calls of a model should be under way at once."""

@@ -47,8 +47,8 @@ class FetchLimits:
 class Fetcher:
     """Fetches from the hosts of an allowlist, at public addresses, over TLS.
 
-    The environment has no say: no proxies, no netrc, no cookies. No connection is used twice, so that no answer of a
-    resolver outlives its request.
+    The environment has no say, but for the authorities of `trusting_tls`: no proxies, no netrc, no cookies. No
+    connection is used twice, so that no answer of a resolver outlives its request.
     """
 
     def __init__(
@@ -157,10 +157,21 @@ def build_fetcher(settings: Settings) -> Fetcher | None:
     if settings.url_fetch == "off":
         return None
     limits = FetchLimits(settings.url_max_bytes, settings.url_timeout_ms, settings.url_max_redirects)
-    tls = ssl.create_default_context()  # the system's authorities, and where there are none:
-    tls.load_verify_locations(certifi.where())
     allowlist = Allowlist.parse(settings.url_hosts)
-    return Fetcher(allowlist, limits, resolver=SystemResolver(), dialler=SystemDialler(), tls=tls)
+    return Fetcher(allowlist, limits, resolver=SystemResolver(), dialler=SystemDialler(), tls=trusting_tls())
+
+
+def trusting_tls() -> ssl.SSLContext:
+    """TLS that asks for a certificate valid for the host, from one of the system's authorities or certifi's.
+
+    OpenSSL looks for the system's where `SSL_CERT_FILE` and `SSL_CERT_DIR` say, if they are set: an operator's own
+    authority goes there. Not `ssl.create_default_context`, which writes the keys of all connections into the file that
+    `SSLKEYLOGFILE` names.
+    """
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and name
+    tls.load_default_certs()
+    tls.load_verify_locations(certifi.where())
+    return tls
 
 
 def _redirect(target: Target, location: bytes) -> str:

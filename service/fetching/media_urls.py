@@ -38,12 +38,12 @@ class MediaUrls:
             DeadlineExceeded: the request's deadline passed.
         """
         held = Held()
-        started = time.perf_counter()
+        started_s = time.perf_counter()
         try:
             try:
                 files = await self._fetch_all(set(urls), held, stages.deadline_s)
             finally:
-                stages.fetch += time.perf_counter() - started
+                stages.spent("fetch", started_s)
             yield files
         finally:
             self._admission.release(held)

@@ -23,7 +23,7 @@ async def ground(runtime: Runtime, context: RequestContext, wanted: GroundReques
     if not wanted.scores:
         boxes, note = await runtime.heads.ground(image, phrases, context.stages)
         return GroundResult(source, boxes, note)
-    runtime.admit_items(context, [*phrases, *[image] * len(phrases)])
+    runtime.admit_items(context, [*phrases, *[image] * len(phrases)], counted=False)
     async with fetched(runtime.pipeline.urls, [image], context.stages) as (file,):  # once for both
         boxes, note = await runtime.heads.ground(file, phrases, context.stages)
         boxes = await runtime.heads.score_boxes(file, phrases, boxes, context.stages)

@@ -26,7 +26,8 @@ async def classify(runtime: Runtime, context: RequestContext, wanted: ClassifyRe
     choice = LabelChoice(labels, templates, wanted.multi_label, wanted.threshold)
     check_choice(runtime.embedder, choice, runtime.settings.max_queue - 1)
     lookup = runtime.label_vectors.look_up(choice.prompts())
-    runtime.admit_items(context, [item, *(prompt.item() for prompt in lookup.missing)])
+    runtime.admit_items(context, [item])
+    runtime.admit_items(context, [prompt.item() for prompt in lookup.missing], counted=False)
     found = await classify_item(runtime.embedder, runtime.label_vectors, lookup, item, choice, context.stages)
     return LabelsResult(runtime.space, found.labels, found.notes, none_of_these=found.none_of_these)
 

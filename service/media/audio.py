@@ -14,8 +14,8 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from service.errors import AudioTooLong, UnreadableAudio
-from service.media.sound_container import Container, sniff_container
+from service.errors import OUT_OF_MEMORY, AudioTooLong, DecoderOutOfMemory, UnreadableAudio
+from service.media.sound_container import Container, holds_known_codec, sniff_container
 
 MIN_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ = 1_000, 768_000
 MAX_CHANNELS = 64
@@ -104,6 +104,8 @@ def read_sound(data: bytes, sample_rate_hz: int, max_seconds: float, take: Calla
     if container is None:
         what = "0 bytes" if not data else "not a sound file of a known format"
         raise UnreadableAudio(f"{what}; {ACCEPTED}")
+    if not holds_known_codec(data, container):
+        raise UnreadableAudio(f"the {container} file holds no sound of a known codec; {ACCEPTED}")
     with _decoder_errors(container), _ForwardReader(_ClampedBytes(data)) as sound:
         _check_header(sound, container, max_seconds)
         rate_hz, channels = int(sound.samplerate), int(sound.channels)
@@ -198,6 +200,8 @@ def _decoder_errors(container: Container) -> Iterator[None]:
             yield
     except (AudioTooLong, UnreadableAudio):
         raise
+    except MemoryError as error:
+        raise DecoderOutOfMemory(OUT_OF_MEMORY) from error
     except Exception as error:
         raise UnreadableAudio(f"the {container} file is damaged or cut off; {ACCEPTED}") from error
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageFile, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-from service.errors import ImageTooLarge, InputError, UnreadableImage
+from service.errors import OUT_OF_MEMORY, DecoderOutOfMemory, ImageTooLarge, InputError, UnreadableImage
 from service.media import image_file
 from service.media.image_file import ACCEPTED, damaged, sniff_format
 from service.media.jpeg import decode_jpeg, read_jpeg
@@ -103,6 +103,8 @@ def _decoder_errors(data: bytes, max_pixels: int) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         raise ImageTooLarge("the picture has too many pixels", limit=max_pixels) from error
+    except MemoryError as error:
+        raise DecoderOutOfMemory(OUT_OF_MEMORY) from error
     except Exception as error:
         raise damaged(sniff_format(data) or "JPEG") from error
 

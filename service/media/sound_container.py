@@ -1,4 +1,8 @@
-"""Which sound format some bytes hold, told from the bytes alone, before any decoder sees them."""
+"""Which sound format some bytes hold, told from the bytes alone, before any decoder sees them.
+
+libsndfile reads some thirty containers and codecs, many of them hardly ever used or tested. It is shown four
+containers, and in WAV and OGG, which can hold anything, only the codecs below.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,12 @@ from typing import Literal
 
 Container = Literal["WAV", "FLAC", "OGG", "MP3"]
 
+WAV_CODECS = frozenset({1, 2, 3, 6, 7, 17})
+"""Format tags (mmreg.h): PCM, Microsoft ADPCM, float, A-law, µ-law, IMA ADPCM. Not GSM 6.10, G.721 and the like."""
+WAV_EXTENSIBLE = 0xFFFE  # the tag stands in front of a longer header's GUID
+MAX_WAV_CHUNKS = 64
+OGG_CODECS = (b"\x01vorbis", b"OpusHead")  # RFC 5215 and 7845: how the first packet begins
+OGG_HEADER_BYTES = 27
 ID3_HEADER_BYTES = 10
 MAX_ID3_TAGS = 16
 
@@ -24,6 +34,30 @@ def sniff_container(data: bytes) -> Container | None:
     if data[start : start + 4] == b"fLaC":
         return "FLAC"
     return "MP3" if _is_mp3_frame(data[start : start + 4]) else None
+
+
+def holds_known_codec(data: bytes, container: Container) -> bool:
+    """Whether the sound in a container is coded in one of the ways that are accepted."""
+    if container == "WAV":
+        return _wav_codec(data) in WAV_CODECS
+    if container == "OGG":
+        start = OGG_HEADER_BYTES + (data[OGG_HEADER_BYTES - 1] if len(data) >= OGG_HEADER_BYTES else 0)
+        return data[start : start + 8].startswith(OGG_CODECS)
+    return True
+
+
+def _wav_codec(data: bytes) -> int | None:
+    """The format tag of the first `fmt ` chunk; None without one in front of the samples."""
+    start = 12
+    for _ in range(MAX_WAV_CHUNKS):
+        kind, size = data[start : start + 4], int.from_bytes(data[start + 4 : start + 8], "little")
+        if kind == b"fmt ":
+            tag = int.from_bytes(data[start + 8 : start + 10], "little")
+            return int.from_bytes(data[start + 32 : start + 34], "little") if tag == WAV_EXTENSIBLE else tag
+        if kind in (b"data", b""):
+            break
+        start += 8 + size + size % 2
+    return None
 
 
 def _skip_id3(data: bytes) -> int:

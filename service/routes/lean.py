@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import errors
+from service.access.scopes import Door, Need
 from service.wire.form import FormRule
 from service.wire.form_schema import form_schema
 from service.wire.problem import MEDIA_TYPE
@@ -19,11 +20,14 @@ from service.wire.problem_schemas import SCHEMA_REF, problem_name
 
 COMMON_ERRORS: tuple[type[errors.ServiceError], ...] = (
     errors.MalformedBody,
+    errors.Unauthenticated,
+    errors.Forbidden,
     errors.RequestTooSlow,
     errors.BodyTooLarge,
     errors.UnsupportedBody,
     errors.InvalidRequest,
     errors.QueueFull,
+    errors.RateLimited,
     errors.EngineFailure,
     errors.NotReady,
     errors.EngineUnavailable,
@@ -51,6 +55,17 @@ def lean_endpoints(routers: Iterable[APIRouter]) -> dict[tuple[str, str], LeanEn
     return endpoints | {("HEAD", path): endpoint for (method, path), endpoint in endpoints.items() if method == "GET"}
 
 
+def declare_keys(document: dict[str, Any], needs: Mapping[str, Need]) -> None:
+    """Say in an OpenAPI document that there are keys, and which paths are open without."""
+    scheme = {"type": "http", "scheme": "bearer", "description": "A key: `op_…`"}
+    document["components"].setdefault("securitySchemes", {})["key"] = scheme
+    document["security"] = [{"key": []}]
+    for path, operations in document["paths"].items():
+        if needs.get(path) is Door.OPEN:
+            for operation in operations.values():
+                operation["security"] = []
+
+
 def documented(
     request: type[BaseModel],
     answer: type[BaseModel],
@@ -64,8 +79,7 @@ def documented(
     """
     binary = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in arrays}
     responses: dict[int | str, dict[str, Any]] = {200: {"model": answer, "content": binary}}
-    for status, kinds in by_status((*COMMON_ERRORS, *more)).items():
-        responses[status] = error_response(kinds, MEDIA_TYPE, problem_name(status))
+    responses |= problem_responses((*COMMON_ERRORS, *more))
     body = {
         "required": True,
         "content": {
@@ -74,6 +88,11 @@ def documented(
         },
     }
     return {"responses": responses, "openapi_extra": {"requestBody": body}, "response_model": None}
+
+
+def problem_responses(kinds: Iterable[type[errors.ServiceError]]) -> dict[int | str, dict[str, Any]]:
+    """Describe the answers for errors, by status."""
+    return {status: error_response(same, MEDIA_TYPE, problem_name(status)) for status, same in by_status(kinds).items()}
 
 
 def by_status(kinds: Iterable[type[errors.ServiceError]]) -> dict[int, list[type[errors.ServiceError]]]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.errors import InvalidRequest, ModelNotFound, ModelNotServed, ServiceError
+from service.errors import InvalidRequest, ModelNotFound, ModelNotServed, RateLimited, ServiceError, Unauthenticated
 from service.handlers import embed as handler
 from service.handlers.models import require_model, served_models
 from service.routes.lean import COMMON_ERRORS, LeanRoute, by_status, error_response
@@ -58,7 +58,7 @@ async def embeddings(request: Request) -> Response:
     return json_response(embeddings_body(result))
 
 
-@router.get(MODELS, summary="Models, in OpenAI's format", **_documented(ModelsAnswer))
+@router.get(MODELS, summary="Models, in OpenAI's format", **_documented(ModelsAnswer, Unauthenticated, RateLimited))
 async def models(request: Request) -> Response:
     """The model that gives vectors."""
     served = served_models(runtime_of(request))
@@ -69,7 +69,7 @@ async def models(request: Request) -> Response:
     MODELS + "/{model:path}",
     summary="A model, in OpenAI's format",
     openapi_extra={"parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}]},
-    **_documented(Model, ModelNotFound),
+    **_documented(Model, ModelNotFound, Unauthenticated, RateLimited),
 )
 async def model(request: Request) -> Response:
     """The model of that name."""

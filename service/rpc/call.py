@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import grpc
 
 from service.context import RequestContext
 from service.correlation import request_id, valid_traceparent
-from service.errors import BodyTooLarge, DeadlineExceeded, MalformedBody, NotReady, RequestTooSlow, ServiceError
-from service.ledger import CLIENT_CLOSED_REQUEST, Ledger
+from service.errors import BodyTooLarge, DeadlineExceeded, Draining, MalformedBody, RequestTooSlow, ServiceError
+from service.ledger import CLIENT_CLOSED_REQUEST
 from service.rpc.errors import DETAILS_KEY, status_of
 from service.runtime import Runtime
 
@@ -22,6 +22,12 @@ STOPPED = "the service stopped before the answer was ready"
 
 Metadata = list[tuple[str, str | bytes]]
 Behaviour = Callable[["Call"], Awaitable[bytes]]
+
+
+def authorization_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> list[bytes]:
+    """Every Authorization entry of a call's metadata."""
+    sent = (value for key, value in metadata or () if key == "authorization")
+    return [value.encode() if isinstance(value, str) else value for value in sent]
 
 
 class Call:
@@ -33,7 +39,17 @@ class Call:
         client_deadline_s: the event loop's time after which the client no longer waits.
     """
 
-    __slots__ = ("_metadata", "_rpc", "_runtime", "_task", "_timer", "client_deadline_s", "context", "verdict")
+    __slots__ = (
+        "_authorization",
+        "_metadata",
+        "_rpc",
+        "_runtime",
+        "_task",
+        "_timer",
+        "client_deadline_s",
+        "context",
+        "verdict",
+    )
 
     def __init__(self, rpc: Any, runtime: Runtime) -> None:
         self._rpc, self._runtime = rpc, runtime
@@ -41,15 +57,26 @@ class Call:
         now = asyncio.get_running_loop().time()
         remaining_s = rpc.time_remaining()
         self.client_deadline_s = math.inf if remaining_s is None else now + remaining_s
-        given = {key: value for key, value in rpc.invocation_metadata() or () if isinstance(value, str)}
+        metadata = rpc.invocation_metadata() or ()
+        given = {key: value for key, value in metadata if isinstance(value, str)}
         headers = {key.encode(): value.encode() for key, value in given.items()}
         self.context = RequestContext(request_id(headers.get(b"x-request-id")), headers, now)
+        self._authorization = authorization_of(metadata)
         self._metadata: Metadata = [("x-request-id", self.context.request_id)]
         traceparent = valid_traceparent(headers.get(b"traceparent"))
         if traceparent is not None:
             self._metadata.append(("traceparent", traceparent.decode()))
         self._timer: asyncio.TimerHandle | None = None
         self.verdict: ServiceError | None = None
+
+    def admit(self, endpoint: str) -> None:
+        """Let the caller in, before a message is read.
+
+        Raises:
+            Unauthenticated, Forbidden, RateLimited: see `Gate.admit`.
+        """
+        if self._runtime.gate is not None:
+            self.context.caller = self._runtime.gate.admit(endpoint, self._authorization)
 
     async def read(self) -> bytes:
         """The only message of a call, within its limits; from then on the deadline counts.
@@ -67,7 +94,7 @@ class Call:
             raise MalformedBody("the call holds no message")
         self._runtime.admission.take_bytes(self.context, len(data))
         self.context.body_read_s = loop.time()
-        self.context.stages.read = self.context.body_read_s - self.context.started_s
+        self.context.stages.spent("read", self.context.began_s)
         self.context.stages.deadline_s = due = self.deadline_s(self.context.body_read_s)
         limit_ms = settings.deadline_ms
         late = DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms)
@@ -87,10 +114,12 @@ class Call:
         if len(data) > limit:
             raise BodyTooLarge("the message is too large", limit=limit, actual=len(data))
         message: bytes = data
+        self.context.body_bytes += len(message)
         return message
 
     async def send(self, message: bytes) -> None:
         """Send one message of a stream; returns when the transport has taken it."""
+        self.context.answer_bytes += len(message)
         await self._rpc.write(message)
 
     async def greet(self) -> None:
@@ -142,7 +171,6 @@ class Calls:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._ledger = Ledger(runtime.metrics, runtime.admission)
         self._active: set[Call] = set()
         self.stopping = asyncio.Event()
 
@@ -154,23 +182,25 @@ class Calls:
         """Calls whose message is still on its way end: the service can't wait for slow callers."""
         for call in self._active:
             if call.context.body_read_s is None:
-                call.end(NotReady("the service is stopping"))
+                call.end(Draining("the service is stopping"))
 
     def end_all(self) -> None:
         """The grace period is over."""
         for call in self._active:
-            call.end(NotReady(STOPPED))
+            call.end(Draining(STOPPED))
 
     async def serve(self, endpoint: str, rpc: Any, behave: Behaviour) -> bytes:
         """Serve one call: its answer, b"" for a stream. Errors end it with a status."""
         call = Call(rpc, self._runtime)
         error: ServiceError | None = None
         status = CLIENT_CLOSED_REQUEST
-        self._ledger.open()
+        self._runtime.ledger.open(call.context, endpoint)
         self._active.add(call)
         try:
             answer = await behave(call)
             status = 200
+            call.context.answer_bytes += len(answer)
+            call.context.stages.answered()
             call.close_well()
             return answer
         except asyncio.CancelledError:
@@ -188,6 +218,6 @@ class Calls:
         finally:
             call.stop_timer()
             self._active.discard(call)
-            self._ledger.close(call.context, endpoint, error.status if error else status, error)
+            self._runtime.ledger.close(call.context, endpoint, error.status if error else status, error)
         await call.close_with(error)
         return b""

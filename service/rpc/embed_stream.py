@@ -6,8 +6,8 @@ import asyncio
 import logging
 from typing import Any
 
-from service.context import RequestContext
-from service.errors import DeadlineExceeded, NotReady, QueueFull, RequestTooSlow, ServiceError
+from service.context import RequestContext, Stages, Tally
+from service.errors import DeadlineExceeded, Draining, QueueFull, RateLimited, RequestTooSlow, ServiceError
 from service.handlers.embed import embed
 from service.handlers.results import EmbedResult
 from service.rpc.answers import stream_message
@@ -21,6 +21,8 @@ from service.wire.schemas import EmbedEnvelope
 logger = logging.getLogger(__name__)
 RETRY_S = 0.005
 """How long the first of a stream's waiting items waits before it asks again for a place in the queue."""
+TRACED_ITEMS = 64
+"""Items of one stream that its trace shows, the first ones: a stream may have millions."""
 
 
 class StreamRoom:
@@ -99,7 +101,7 @@ class EmbedStream:
 
     async def _stop_at_the_end(self, reader: asyncio.Task[None]) -> None:
         await self._stopping.wait()
-        self._error = NotReady("the service is stopping: send what was not answered to another")
+        self._error = Draining("the service is stopping: send what was not answered to another")
         reader.cancel()
 
     async def _read(self, group: asyncio.TaskGroup) -> None:
@@ -139,7 +141,7 @@ class EmbedStream:
             self._items += 1
 
     async def _answer(self, message: _Message, place: int, name: str, index: int) -> None:
-        result = await self._embed(message.wanted, place)
+        result = await self._embed(message.wanted, place, traced=index < TRACED_ITEMS)
         message.wanted.inputs[place] = None  # its bytes are no longer needed
         message.left -= 1
         if not message.left:
@@ -153,20 +155,24 @@ class EmbedStream:
             raise RequestTooSlow(f"no answer was taken within {limit_ms} ms", limit=limit_ms) from None
         self._window.release()
 
-    async def _embed(self, wanted: EmbedEnvelope, place: int) -> EmbedResult:
+    async def _embed(self, wanted: EmbedEnvelope, place: int, *, traced: bool) -> EmbedResult:
         """One item's outcome, as of a request with this item alone."""
         value = wanted.inputs[place]
         alone = wanted.model_copy(update={"inputs": [value]})
         while True:
-            context = self._new_context()
+            context = self._new_context(traced=traced)
             context.stages.deadline_s = self._call.deadline_s(context.started_s)
             try:
                 # Ours alone: when the caller's passes, the whole call ends.
                 async with asyncio.timeout(self._runtime.settings.deadline_ms / 1000):
                     return await embed(self._runtime, context, alone)
             except QueueFull:
+                context.stages.tally = Tally()  # it will be counted when it comes again
                 async with self._waiting:
                     await asyncio.sleep(RETRY_S)
+            except RateLimited as error:
+                async with self._waiting:
+                    await asyncio.sleep(error.wait_s)
             except TimeoutError:
                 limit_ms = self._runtime.settings.deadline_ms
                 return self._failed(wanted, value, DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms))
@@ -177,11 +183,17 @@ class EmbedStream:
                 return self._failed(wanted, value, ServiceError("something went wrong here"))
             finally:
                 self._runtime.admission.release(context)
+                self._runtime.metrics.stages_ended(context.stages)
+                self._call.context.stages.tally.merge(context.stages.tally)
 
     def _failed(self, wanted: EmbedEnvelope, value: object, error: ServiceError) -> EmbedResult:
         items = check_items([value], "/inputs")
         dimensions = wanted.dimensions or self._runtime.embedder.dimensions
         return EmbedResult(self._runtime.space, dimensions, wanted.encoding, items, [error])
 
-    def _new_context(self) -> RequestContext:
-        return RequestContext(self._call.context.request_id, {}, asyncio.get_running_loop().time())
+    def _new_context(self, *, traced: bool = False) -> RequestContext:
+        """What an item or a message of the stream carries; `traced`: its steps are the call's."""
+        call = self._call.context
+        now_s = asyncio.get_running_loop().time()
+        span = call.stages.span if traced else None
+        return RequestContext(call.request_id, {}, now_s, stages=Stages(span=span), caller=call.caller)

@@ -52,7 +52,7 @@ class Health:
             if status != told:
                 await rpc.write(Status(status=status))
                 told = status
-            await asyncio.sleep(LOOK_EVERY_S)  # readiness has no event: a remote engine may lose it any time
+            await asyncio.sleep(LOOK_EVERY_S)  # readiness has no event
 
     def _status(self, service: str) -> int:
         if service not in self._services:

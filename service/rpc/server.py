@@ -8,9 +8,11 @@ import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from service.rpc import health, servicer
+from service.rpc.access import AccessInterceptor
 from service.rpc.call import Calls
 from service.runtime import Runtime
 from service.settings import ENV_PREFIX, Settings, SettingsError
+from service.tls import ServerTls
 
 REFLECTION = "grpc.reflection.v1.ServerReflection"
 """The name that newer clients ask for first; its messages are those of v1alpha."""
@@ -62,21 +64,27 @@ class RpcServer:
         SettingsError: the address can't be listened on.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, tls: ServerTls | None = None) -> None:
         settings = runtime.settings
         self._settings = settings
         self._calls = Calls(runtime)
         self._health = health.Health(runtime, (servicer.SERVICE,))
-        self._server = grpc.aio.server(options=channel_arguments(settings))
-        names = (servicer.SERVICE, health.SERVICE, reflection.SERVICE_NAME)
+        gates = () if runtime.gate is None else (AccessInterceptor(runtime.gate, self._calls),)
+        self._server = grpc.aio.server(interceptors=gates, options=channel_arguments(settings))
         self._server.add_generic_rpc_handlers(
-            (servicer.Servicer(runtime, self._calls).handler(), self._health.handler(), _newer_reflection(names))
+            (servicer.Servicer(runtime, self._calls).handler(), self._health.handler())
         )
-        reflection.enable_server_reflection(names, self._server)
+        if settings.access_docs != "off":
+            names = (servicer.SERVICE, health.SERVICE, reflection.SERVICE_NAME)
+            self._server.add_generic_rpc_handlers((_newer_reflection(names),))
+            reflection.enable_server_reflection(names, self._server)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = f"{host}:{settings.grpc_port}"
         try:
-            self.port: int = self._server.add_insecure_port(address)
+            if tls is None:
+                self.port: int = self._server.add_insecure_port(address)
+            else:
+                self.port = self._server.add_secure_port(address, tls.grpc_credentials())
         except RuntimeError as error:
             names_of_settings = f"{ENV_PREFIX}HOST, {ENV_PREFIX}GRPC_PORT (--grpc-port)"
             raise SettingsError(f"{names_of_settings}: can't listen on {address}") from error

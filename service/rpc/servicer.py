@@ -83,8 +83,12 @@ class Servicer:
     def _bound(self, name: str, behave: Callable[[Call], Awaitable[bytes]]) -> Callable[[Any, Any], Awaitable[bytes]]:
         endpoint = f"/{SERVICE}/{name}"
 
+        async def admitted(call: Call) -> bytes:
+            call.admit(endpoint)
+            return await behave(call)
+
         async def serve(requests: object, rpc: object) -> bytes:  # noqa: ARG001 (gRPC's signature)
-            return await self._calls.serve(endpoint, rpc, behave)
+            return await self._calls.serve(endpoint, rpc, admitted)
 
         return serve
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
 
 from service.batching.row_queue import Priority, RowResult
 from service.context import Stages
+from service.decoding.orders import Order
 from service.errors import EngineFailure, FingerprintMismatch, InputError, InvalidField, InvalidRequest
+from service.media.audio import DecodedAudio
+from service.media.image import DecodedImage
 from service.pipeline import Pipeline
 from service.preprocessing import Prepared, audio_row, image_row, text_row
 from service.repository import EMBEDDING_MODELS, ModelFolder, space_fingerprint
@@ -149,28 +152,27 @@ class Embedder:
         sources = [leaf.text if isinstance(leaf, TextItem) else leaf.ids for _, leaf in texts]
         encoded = await self._pipeline.prepare_texts("text", sources, stages)
         for ((part, place), leaf), text in zip(texts, encoded, strict=True):
-            ready = _located(text, leaf) if isinstance(text, InputError) else SingleRow(text_row("text", text))
+            ready = _located(text, leaf, stages) if isinstance(text, InputError) else SingleRow(text_row("text", text))
             part.ready[place] = ready
 
     async def _prepare_media(self, media: Sequence[tuple[_Place, ImageItem | AudioItem]], stages: Stages) -> None:
-        prepared = await self._pipeline.prepare([self._job(leaf) for _, leaf in media], stages) if media else []
-        for ((part, place), leaf), row in zip(media, prepared, strict=True):
-            part.ready[place] = _located(row, leaf) if isinstance(row, InputError) else SingleRow(row)
+        orders: list[Order[Any]] = [self._order(leaf) for _, leaf in media]
+        decoded = await self._pipeline.decode(orders, stages) if media else []
+        for ((part, place), leaf), file in zip(media, decoded, strict=True):
+            part.ready[place] = _located(file, leaf, stages) if isinstance(file, InputError) else SingleRow(_row(file))
 
     async def _prepare_long(self, clips: Sequence[tuple[_Place, AudioItem]], stages: Stages, admit: Admit) -> None:
         if not clips:
             return
         prepared = await prepare_windows(self._pipeline, "audio", [leaf for _, leaf in clips], admit, stages)
         for ((part, place), leaf), clip in zip(clips, prepared, strict=True):
-            part.ready[place] = _located(clip, leaf) if isinstance(clip, InputError) else WindowRows(clip)
+            part.ready[place] = _located(clip, leaf, stages) if isinstance(clip, InputError) else WindowRows(clip)
 
-    def _job(self, leaf: ImageItem | AudioItem) -> partial[Prepared]:
+    def _order(self, leaf: ImageItem | AudioItem) -> Order[DecodedImage] | Order[DecodedAudio]:
         preprocessor = self._pipeline.preprocessor
         if isinstance(leaf, ImageItem):
-            preprocessor.model("image")
-            return partial(lambda item: image_row("image", preprocessor.image("image", item.payload)), leaf)
-        preprocessor.model("audio")
-        return partial(lambda item: audio_row("audio", preprocessor.audio("audio", item.payload)), leaf)
+            return preprocessor.image("image", leaf.payload)
+        return preprocessor.audio("audio", leaf.payload)
 
     def _check_vector(self, item: VectorItem) -> GivenVector | InputError:
         """A caller's own vector, L2-normalised."""
@@ -212,11 +214,16 @@ def _leaves(item: Item | InputError) -> tuple[MediaItem | VectorItem, ...]:
     return () if isinstance(item, InputError) else leaves(item)
 
 
+def _row(file: DecodedImage | DecodedAudio) -> Prepared:
+    return image_row("image", file) if isinstance(file, DecodedImage) else audio_row("audio", file)
+
+
 def _embeddables(part: _Parts) -> list[Embeddable]:
     return [ready for ready in part.ready if ready is not None and not isinstance(ready, InputError)]
 
 
-def _located(error: InputError, leaf: MediaItem) -> InputError:
+def _located(error: InputError, leaf: MediaItem, stages: Stages) -> InputError:
+    stages.tally.failed(modality(leaf), error.code)
     error.pointer = leaf.pointer
     return error
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -20,7 +19,7 @@ from service.media.text import EncodedText
 from service.pipeline import Pipeline
 from service.preprocessing import Note, Prepared, audio_note, audio_row, image_note, text_row
 from service.usecases.files import fetched
-from service.usecases.items import AudioItem, ImageItem, TextItem
+from service.usecases.items import AudioItem, ImageItem, MediaItem, TextItem, modality
 from service.usecases.probabilities import ScoredLabel, activate, best_first, softmax
 from service.usecases.windows import Admit, Span, pool, prepare_windows
 
@@ -89,10 +88,8 @@ class Heads:
         for model in ("text", "image"):
             preprocessor.model(model)
         regions = [box.box_normalized for box in boxes]
-        (crops,) = await self._pipeline.prepare(
-            [partial(preprocessor.regions, "image", image.payload, regions)], stages
-        )
-        if wrong := _errors([crops], [image.pointer]):
+        (crops,) = await self._pipeline.decode([preprocessor.regions("image", image.payload, regions)], stages)
+        if wrong := _errors([crops], [image], stages):
             raise InvalidRequest(wrong)
         rows = [text_row("text", text) for text in await self._texts("text", phrases, stages)]
         rows += [Prepared("image", {"pixels": pixels}, 0, {}) for some in _good([crops]) for pixels in some]
@@ -121,8 +118,7 @@ class Heads:
         async with fetched(self._pipeline.urls, [clip], stages) as files:
             (windowed,) = await prepare_windows(self._pipeline, model.name, files, admit, stages)
         if isinstance(windowed, InputError):
-            windowed.pointer = clip.pointer
-            raise InvalidRequest([windowed])
+            raise InvalidRequest(_errors([windowed], [clip], stages))
         logits = np.stack(await self._run(windowed.rows, stages))  # [windows, C]
         probabilities = activate(logits, model.card.activation)
         each = [
@@ -183,17 +179,15 @@ class Heads:
         preprocessor.model(model)
         encoded = await self._pipeline.prepare_texts(model, [text.text for text in texts], stages)
         async with fetched(self._pipeline.urls, images, stages) as files:
-            jobs = [partial(preprocessor.image, model, image.payload) for image in files]
-            decoded = await self._pipeline.prepare(jobs, stages)
-        pointers = [image.pointer for image in images] + [text.pointer for text in texts]
-        wrong = _errors([*decoded, *encoded], pointers)
-        if wrong:
+            orders = [preprocessor.image(model, image.payload) for image in files]
+            decoded = await self._pipeline.decode(orders, stages)
+        if wrong := _errors([*decoded, *encoded], [*images, *texts], stages):
             raise InvalidRequest(wrong)
         return _good(decoded), _good(encoded)
 
     async def _texts(self, model: str, texts: Sequence[TextItem], stages: Stages) -> list[EncodedText]:
         encoded = await self._pipeline.prepare_texts(model, [text.text for text in texts], stages)
-        if wrong := _errors(encoded, [text.pointer for text in texts]):
+        if wrong := _errors(encoded, texts, stages):
             raise InvalidRequest(wrong)
         return _good(encoded)
 
@@ -201,10 +195,9 @@ class Heads:
         preprocessor = self._pipeline.preprocessor
         preprocessor.model(model)
         async with fetched(self._pipeline.urls, [clip], stages) as (file,):
-            (decoded,) = await self._pipeline.prepare([partial(preprocessor.audio, model, file.payload)], stages)
+            (decoded,) = await self._pipeline.decode([preprocessor.audio(model, file.payload)], stages)
         if isinstance(decoded, InputError):
-            decoded.pointer = clip.pointer
-            raise InvalidRequest([decoded])
+            raise InvalidRequest(_errors([decoded], [clip], stages))
         return decoded
 
     async def _run(self, rows: Sequence[Prepared], stages: Stages) -> list[NDArray[np.float32]]:
@@ -220,11 +213,13 @@ def _row(model: str, text: EncodedText, images: RowInputs) -> Prepared:
     return Prepared(model, {**images, "tokens": text.tokens}, len(text.tokens), {})
 
 
-def _errors(results: Sequence[object], pointers: Sequence[str]) -> list[InputError]:
+def _errors(results: Sequence[object], items: Sequence[MediaItem], stages: Stages) -> list[InputError]:
+    """What became of items that could not be read, noted as such."""
     wrong = []
-    for result, pointer in zip(results, pointers, strict=True):
+    for result, item in zip(results, items, strict=True):
         if isinstance(result, InputError):
-            result.pointer = pointer
+            stages.tally.failed(modality(item), result.code)
+            result.pointer = item.pointer
             wrong.append(result)
     return wrong
 

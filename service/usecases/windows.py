@@ -67,8 +67,8 @@ async def prepare_windows(
     """
     preprocessor = pipeline.preprocessor
     preprocessor.model(model)
-    decoded = await pipeline.prepare(
-        [partial(preprocessor.clip, model, clip.payload, clip.windows) for clip in clips if clip.windows], stages
+    decoded = await pipeline.decode(
+        [preprocessor.clip(model, clip.payload, clip.windows) for clip in clips if clip.windows], stages
     )
     admit(sum(len(clip.spans()) - 1 for clip in decoded if isinstance(clip, Clip)))  # one of each is accounted for
     return await pipeline.prepare([partial(_cut, model, clip) for clip in decoded], stages)

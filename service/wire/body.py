@@ -39,7 +39,7 @@ class BodyReader:
             UnsupportedBody, MalformedBody: it is neither JSON nor multipart, or broken.
             InvalidRequest: names every field that is wrong.
         """
-        started = time.perf_counter()
+        started_s = time.perf_counter()
         content_type = context.headers.get(b"content-type", b"").decode("latin-1")
         media_type = _media_type(content_type)
         max_items = self.settings.max_items
@@ -51,7 +51,7 @@ class BodyReader:
                 fields = parse_multipart(await self._bytes(request, context), content_type)
                 return check(schema, arrange(fields, form), strict=False, max_items=max_items)
         finally:
-            context.stages.read += time.perf_counter() - started
+            context.stages.spent("read", started_s)
         raise UnsupportedBody("the content type must be application/json or multipart/form-data")
 
     async def read_json(self, request: Request, context: RequestContext) -> object:
@@ -61,13 +61,13 @@ class BodyReader:
             BodyTooLarge, QueueFull: the body breaks a limit; nothing of it is kept.
             UnsupportedBody, MalformedBody: it is not JSON.
         """
-        started = time.perf_counter()
+        started_s = time.perf_counter()
         try:
             if _media_type(context.headers.get(b"content-type", b"").decode("latin-1")) != "application/json":
                 raise UnsupportedBody("the content type must be application/json")
             return parse_json(await self._bytes(request, context))
         finally:
-            context.stages.read += time.perf_counter() - started
+            context.stages.spent("read", started_s)
 
     async def _bytes(self, request: Request, context: RequestContext) -> bytes:
         limit = self.settings.max_body_bytes
@@ -82,6 +82,7 @@ class BodyReader:
                 if size > limit:
                     raise BodyTooLarge("the body is too large", limit=limit)
                 self.admission.take_bytes(context, len(chunk))  # as they come: an idle caller must not hold room
+                context.body_bytes = size
                 chunks.append(chunk)
         except ClientDisconnect as error:
             raise MalformedBody("the body was cut off") from error

@@ -72,13 +72,21 @@ class LiveAnswer(BaseModel):
     status: Literal["live"]
 
 
+class DeadAnswer(BaseModel):
+    """Answer of `/health/live` with 503."""
+
+    status: Literal["engine_dead"]
+
+
 class ReadyAnswer(BaseModel):
     """Answer of `/health/ready` with 200."""
 
     status: Literal["ready"]
+    engine: Literal["ready", "unavailable"] = Field(description="whether every model has a server that is well now")
 
 
 class NotReadyAnswer(BaseModel):
     """Answer of `/health/ready` with 503."""
 
-    status: Literal["starting", "draining", "engine_unavailable"]
+    status: Literal["starting", "draining", "engine_unavailable", "engine_dead"]
+    engine: Literal["ready", "unavailable"]

@@ -17,11 +17,14 @@ from starlette.types import Message, Receive, Scope, Send
 from service.context import RequestContext
 from service.errors import (
     BodyTooLarge,
+    Forbidden,
     InputError,
     InvalidRequest,
+    RateLimited,
     RequestError,
     RequestTooSlow,
     ServiceError,
+    Unauthenticated,
     Unavailable,
     UnknownPath,
     WrongMethod,
@@ -99,11 +102,22 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     headers = {}
     if isinstance(error, Unavailable) and error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, BodyTooLarge | RequestTooSlow):
+    if isinstance(error, Unauthenticated | Forbidden):
+        headers["WWW-Authenticate"] = _challenge(error)
+    if isinstance(error, BodyTooLarge | RequestTooSlow | Unauthenticated):
         headers["Connection"] = "close"  # the rest of the body must not be taken for the next request
-    if isinstance(error, BodyTooLarge):
+    is_unread = context is None or context.body_read_s is None
+    if is_unread and isinstance(error, BodyTooLarge | Unauthenticated | Forbidden | RateLimited):
         return LingeringResponse(content, status, headers, media_type)
     return Response(content, status, headers, media_type)
+
+
+def _challenge(error: Unauthenticated | Forbidden) -> str:
+    """RFC 6750, 3: how to send a key, and what is wrong with that which came."""
+    challenge = 'Bearer realm="onepeace"'
+    if isinstance(error, Forbidden):
+        return f'{challenge}, error="insufficient_scope", scope="{error.scope}"'
+    return f'{challenge}, error="invalid_token"' if error.presented else challenge
 
 
 async def handle_service_error(request: Request, error: Exception) -> Response:

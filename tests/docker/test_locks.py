@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from tests.docker.dockerfile import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-EXTRAS = {"gateway": {"cpu"}, "export": {"cpu", "export"}}
+EXTRAS = {"gateway": {"cpu", "otel"}, "export": {"cpu", "export"}}
 every_lock = pytest.mark.parametrize("name", EXTRAS)
 
 

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.batching.batcher import BatchReport
-from service.context import Stages
 from service.engine.triton.breaker import BreakerState
 from service.metrics import Metrics
 from tests.docker.dockerfile import ROOT, read_dockerfile
 from tests.docker.test_compose import seconds, triton_flag
+from tests.repository import REPOSITORY
+from tests.service.live_server import live_server
+from tests.service.media_files import encoded, picture
 
 promql = pytest.importorskip("promql_parser", reason="needs promql-parser, of the extra `dev`")
 GRAFANA = ROOT / "docker" / "grafana"
 PROMETHEUS = ROOT / "docker" / "prometheus"
 DASHBOARD = json.loads((GRAFANA / "dashboard.json").read_text())
-EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
+RULES = [
+    rule
+    for group in yaml.safe_load((PROMETHEUS / "rules" / "onepeace.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+EXPRESSIONS = [*QUERIES, *(rule["expr"] for rule in RULES)]
+BY_PROMETHEUS = {"instance", "job"}
+"""Labels that every series gets where it is scraped."""
+TRITON = Path(__file__).with_name("triton_metrics.txt")
 
 
 def load(path: str) -> Any:
@@ -42,42 +56,70 @@ def parts(node: Any) -> Iterator[Any]:
             yield from parts(child)
 
 
+def samples(text: str) -> dict[str, set[str]]:
+    """The labels of every series of an exposition; of families without one, the name with none."""
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
+        for suffix in suffixes:
+            found.setdefault(family.name + suffix, set())
+        for sample in family.samples:
+            # The parser gives Triton's counters, which have no `_total`, one.
+            name = sample.name if f"\n{sample.name}" in text else sample.name.removesuffix("_total")
+            found.setdefault(name, set()).update(sample.labels)
+    return found
+
+
 @pytest.fixture(scope="module")
-def exposed() -> dict[str, set[str]]:
-    """The labels of every series of a service that was used."""
+def live() -> dict[str, set[str]]:
+    """What a real server exposes that was used, and Triton's series as a real one had them."""
+    with live_server(REPOSITORY) as server, httpx.Client(base_url=server.url, timeout=60.0) as client:
+        broken = {"audio": encoded(b"no media")}
+        client.post("/embed", json={"inputs": [{"text": "a cow"}, {"image": encoded(picture())}]})
+        client.post("/embed", json={"inputs": [broken]})
+        exposed = samples(client.get("/metrics").text)
+    return exposed | samples(TRITON.read_text())
+
+
+@pytest.fixture(scope="module")
+def exposed(live: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The same, with the labels of what a server only reports that asks Triton."""
     metrics = Metrics()
-    stages = Stages()
-    metrics.request_ended("/embed", 200, 0.1, stages)
-    metrics.errors.labels("queue_full").inc()
-    metrics.batch_ran(BatchReport("text", 1, 1, 0, 0.1))
     metrics.call_ended("text", "ok", 0.1)
     metrics.call_retried("text")
     metrics.breaker_changed("triton:8001", "text", BreakerState.OPEN)
-    metrics.watch_queue("text", lambda: 0)
-    families = text_string_to_metric_families(metrics.render().decode())
-    return {sample.name: set(sample.labels) for family in families for sample in family.samples}
+    remote = {name: labels for name, labels in samples(metrics.render()[0].decode()).items() if "engine" in name}
+    return live | remote | {rule["record"]: set() for rule in RULES if "record" in rule}
 
 
-def test_a_dashboard_is_there_to_test() -> None:
-    assert len(EXPRESSIONS) >= len(DASHBOARD["panels"]) > 0
+def test_a_dashboard_and_rules_are_there_to_test() -> None:
+    assert len(QUERIES) >= len(PANELS) > 30
+    assert len([rule for rule in RULES if "alert" in rule]) > 10
+
+
+def test_the_dashboard_is_what_its_tables_say() -> None:
+    built = runpy.run_path(str(GRAFANA / "build.py"))["render"]()
+    assert (GRAFANA / "dashboard.json").read_text() == built, "run python docker/grafana/build.py"
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_a_panel_shows_series_and_labels_that_exist(expression: str, exposed: dict[str, set[str]]) -> None:
+def test_what_is_asked_for_exists_in_a_live_servers_metrics(expression: str, exposed: dict[str, set[str]]) -> None:
     nodes = list(parts(parsed(expression)))
     selectors = [node for node in nodes if isinstance(node, promql.VectorSelector)]
     assert selectors, "no series in it"
-    used = {matcher.name for selector in selectors for matcher in selector.matchers.matchers}
-    used |= {label for node in nodes for label in getattr(getattr(node, "modifier", None), "labels", None) or []}
     for selector in selectors:
-        assert used <= exposed[selector.name], selector.name
+        assert {matcher.name for matcher in selector.matchers.matchers} <= exposed[selector.name], selector.name
+    for node in nodes:
+        grouped = set(getattr(getattr(node, "modifier", None), "labels", None) or [])
+        below = [one.name for one in parts(node) if isinstance(one, promql.VectorSelector)]
+        assert grouped - BY_PROMETHEUS <= set().union(*(exposed[name] for name in below)), below
 
 
-def test_every_series_of_the_service_is_on_the_dashboard(exposed: dict[str, set[str]]) -> None:
+def test_every_series_of_the_service_is_on_the_dashboard(live: dict[str, set[str]]) -> None:
     shown = {
         node.name for text in EXPRESSIONS for node in parts(parsed(text)) if isinstance(node, promql.VectorSelector)
     }
-    families = {name.removesuffix("_total").removesuffix("_created") for name in exposed}
+    families = {name.removesuffix("_total") for name in live if name.startswith("onepeace_")}
     families = {name.rsplit("_", 1)[0] if name.endswith(("_bucket", "_sum", "_count")) else name for name in families}
     assert {family for family in families if not any(name.startswith(family) for name in shown)} == set()
 
@@ -100,6 +142,12 @@ def test_prometheus_scrapes_every_gateway(services: dict[str, Any]) -> None:
     assert str(found["port"]) == image.last("EXPOSE").split()[0]
 
 
+def test_prometheus_finds_the_rules_where_compose_puts_them(services: dict[str, Any]) -> None:
+    (path,) = load("prometheus/prometheus.yml")["rule_files"]
+    (mount,) = [mount for mount in services["prometheus"]["volumes"] if mount["target"] == path]
+    assert Path(mount["source"]) == PROMETHEUS / "rules" / "onepeace.yml"
+
+
 def test_prometheus_scrapes_triton_where_its_metrics_are() -> None:
     (job,) = load("prometheus/triton.yml")["scrape_configs"]
     assert job["dns_sd_configs"] == [{"names": ["triton"], "type": "A", "port": int(triton_flag("metrics-port"))}]
@@ -109,7 +157,7 @@ def test_grafana_finds_prometheus_and_the_dashboard(services: dict[str, Any]) ->
     (source,) = load("grafana/provisioning/datasources/prometheus.yml")["datasources"]
     assert source["url"] == "http://prometheus:9090"
     assert source["uid"] == "prometheus"
-    assert {panel["datasource"]["uid"] for panel in DASHBOARD["panels"]} == {source["uid"]}
+    assert {panel["datasource"]["uid"] for panel in PANELS} == {source["uid"]}
     interval = load("prometheus/prometheus.yml")["global"]["scrape_interval"]
     assert seconds(source["jsonData"]["timeInterval"]) == seconds(interval)
     (provider,) = load("grafana/provisioning/dashboards/onepeace.yml")["providers"]

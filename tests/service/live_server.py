@@ -28,6 +28,7 @@ class LiveServer:
     process: subprocess.Popen[bytes]
     port: int
     grpc_port: int
+    output: IO[bytes]
 
     @property
     def url(self) -> str:
@@ -43,6 +44,11 @@ class LiveServer:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         raise RuntimeError("the kernel tells no VmRSS")
+
+    def log(self) -> str:
+        """What it has written to stderr; requests' lines come some milliseconds late."""
+        size = os.fstat(self.output.fileno()).st_size
+        return os.pread(self.output.fileno(), size, 0).decode(errors="replace")  # a seek would move its writer, too
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -87,7 +93,7 @@ def live_server(
     command = [sys.executable, "-c", code, "serve", "--port", str(port), "--model-repository", str(repository)]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env=environment, stderr=log)
-        server = LiveServer(process, port, grpc_port)
+        server = LiveServer(process, port, grpc_port, log)
         try:
             if wait:
                 wait_until_ready(server, log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import httpx
 import numpy as np
 import pytest
 
-from service.settings import Settings
+from service.access.key_file import read_keys
+from service.settings import Settings, load_settings
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer
 from tests.service.media_files import clip, encoded, picture
@@ -59,7 +61,7 @@ def test_openapi_prints_what_the_server_gives(server: LiveServer) -> None:
 
 def test_help_documents_every_setting() -> None:
     text = run("serve", "--help").stdout
-    for name in Settings.model_fields:
+    for name in Settings.model_fields.keys() - {"api_key"}:  # a command line is for all to see
         assert f"--{name.replace('_', '-')}" in text
         assert f"ONEPEACE_{name.upper()}" in text.replace("\n", " ")
 
@@ -73,3 +75,53 @@ def test_serving_needs_neither_torch_nor_onnx(module: str) -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
+
+
+def test_keys_new_prints_the_key_once_and_its_table_without_it(tmp_path: Path) -> None:
+    limits = ("--items-per-second", "50", "--expires", "2100-01-01")
+    made = run("keys", "new", "--name", "search", "--scopes", "embed,similarity", *limits)
+    assert made.returncode == 0
+    (token,) = [line for line in made.stderr.splitlines() if line.startswith("op_")]
+    assert token not in made.stdout
+    assert len(set(token[3:])) > 20  # random, and not twice the same
+    assert token not in run("keys", "new", "--name", "search").stderr
+    path = tmp_path / "keys.toml"
+    path.write_text(made.stdout)
+    (key,) = read_keys(path)
+    assert key.digests == (hashlib.sha256(token.encode()).digest(),)
+    checked = run("keys", "check", str(path))
+    assert checked.returncode == 0
+    assert checked.stdout == "search: embed similarity; items 50/s, burst 50; expires 2100-01-01 00:00 UTC\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--name", "a b"),
+        ("--name", "a", "--scopes", "fly"),
+        ("--name", "a", "--items-per-second", "0"),
+        ("--name", "a", "--requests-per-second", "nan"),
+        ("--name", "a", "--expires", "soon"),
+        (),
+    ],
+)
+def test_keys_new_refuses_what_no_key_file_may_hold(arguments: tuple[str, ...]) -> None:
+    result = run("keys", "new", *arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "op_" not in result.stderr
+
+
+def test_keys_check_says_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text("[keys.a]\n")
+    result = run("keys", "check", str(path))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "keys.a.sha256: Field required" in result.stderr
+
+
+def test_the_key_for_other_services_is_a_variable_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "--api-key " not in run("serve", "--help").stdout
+    monkeypatch.setenv("ONEPEACE_API_KEY", "op_secret")
+    settings = load_settings()
+    assert settings.api_key.get_secret_value() == "op_secret"
+    assert "op_secret" not in repr(settings)

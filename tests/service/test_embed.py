@@ -105,7 +105,7 @@ def test_the_stages_and_the_request_id_come_back(client: httpx.Client) -> None:
     assert answer.headers["x-request-id"] == "order-42"
     assert answer.headers["traceparent"] == trace
     stages = dict(re.findall(r"(\w+);dur=([0-9.]+)", answer.headers["server-timing"]))
-    assert stages.keys() == {"read", "decode", "queue", "infer"}
+    assert stages.keys() == {"read", "decode", "queue", "infer", "encode"}
     assert float(stages["infer"]) > 0
 
 

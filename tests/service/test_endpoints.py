@@ -154,7 +154,7 @@ def test_the_openapi_document_describes_every_body(client: httpx.Client) -> None
 
 def test_health_and_metrics_answer(client: httpx.Client) -> None:
     assert client.get("/health/live").json() == {"status": "live"}
-    assert client.get("/health/ready").json() == {"status": "ready"}
+    assert client.get("/health/ready").json() == {"status": "ready", "engine": "ready"}
     text = client.get("/metrics").text
     assert 'onepeace_requests_total{endpoint="/health/ready",status="200"}' in text
     assert "onepeace_ready 1.0" in text

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
-from service.settings import SettingsError, load_settings
+from service.settings import MIB, SettingsError, load_settings
 
 
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +41,35 @@ def test_an_allowlist_for_urls_must_name_hosts() -> None:
     assert load_settings().url_fetch == "off"
 
 
+@pytest.mark.parametrize("name", ["access_health", "access_metrics", "access_docs"])
+def test_access_by_key_needs_keys(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"needs ONEPEACE_API_KEYS_FILE \(--api-keys-file\)"):
+        load_settings({name: "key"})
+
+
+def test_certificate_and_key_go_together(tmp_path: Path) -> None:
+    for given in ({"tls_cert_file": tmp_path}, {"tls_key_file": tmp_path}):
+        with pytest.raises(SettingsError, match="tls_cert_file and tls_key_file belong together"):
+            load_settings(dict(given))
+    with pytest.raises(SettingsError, match="tls_client_ca_file needs"):
+        load_settings({"tls_client_ca_file": tmp_path})
+
+
 def test_settings_can_not_be_changed() -> None:
     settings = load_settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1  # type: ignore[misc]
+
+
+def test_decoders_get_the_memory_that_the_limits_can_need() -> None:
+    usual = load_settings().decoder_memory()
+    assert 1024 * MIB < usual < 2048 * MIB
+    assert load_settings({"max_pixels": 100_000_000}).decoder_memory() == usual + 50_000_000 * 20
+    assert load_settings({"decode_memory_bytes": 5 * MIB}).decoder_memory() == 5 * MIB
+
+
+def test_decoding_processes_are_refused_where_they_can_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(SettingsError, match="needs Linux"):
+        load_settings({"decode_isolation": "process"})
+    assert load_settings({"decode_isolation": "thread"}).decode_isolation == "thread"

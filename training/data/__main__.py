@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
+from service.arguments import whole_number
 from training.data.concepts import concept_table
 from training.data.corpus import CorpusError, corpus_sizes, describe_corpus, make_corpus
 from training.data.pictures.glyphs import FontMissingError
@@ -20,11 +20,11 @@ def main() -> int:
     """Make the corpus; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.data", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seed", type=_whole(0), default=0, help="whole number (default 0)")
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="whole number (default 0)")
     parser.add_argument("--train-share", type=_share, default=1.0, help="share of the training examples to make")
     parser.add_argument("--held-out-share", type=_share, default=1.0, help="the same of validation and test")
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=SPLITS, help="make only these (default: all)")
-    parser.add_argument("--workers", type=_whole(1), default=os.cpu_count() or 1)
+    parser.add_argument("--workers", type=whole_number(1), default=os.cpu_count() or 1)
     args = parser.parse_args()
     try:
         _make(args)
@@ -43,17 +43,6 @@ def _make(args: argparse.Namespace) -> None:
     names = (thing.name for thing in concept_table().things)
     (args.folder / "audio_labels.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     make_corpus(args.folder, args.seed, wanted, args.workers)
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def whole(value: str) -> int:
-        number = int(value)
-        if number < least:
-            raise argparse.ArgumentTypeError(f"must be at least {least}")
-        return number
-
-    whole.__name__ = "number"
-    return whole
 
 
 def _share(value: str) -> float:

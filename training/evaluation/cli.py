@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service.arguments import whole_number
+
 if TYPE_CHECKING:
     from training.evaluation.catalogue import Request
     from training.evaluation.model import EvaluatedModel
@@ -62,7 +64,7 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="part of the benchmark [default: the one that papers report]")
     parser.add_argument("--media", type=Path, metavar="DIR", help="folder of the pictures or sounds, if elsewhere")
     parser.add_argument("--class-names", type=Path, metavar="FILE", help="words for the classes (imagenet, folders)")
-    parser.add_argument("--limit", type=_positive, metavar="N", help="at most N queries, spread over the data")
+    parser.add_argument("--limit", type=whole_number(1), metavar="N", help="at most N queries, spread over the data")
 
 
 def _add_task_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,8 +73,12 @@ def _add_task_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--templates-file", type=Path, metavar="FILE", help="prompts, one a line")
     parser.add_argument("--by", choices=["prompts", "head"], help="what labels sounds: prompts, or the trained head")
-    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the random galleries (default 0)")
-    parser.add_argument("--galleries", type=_positive, default=10, metavar="N", help="random galleries (default 10)")
+    parser.add_argument(
+        "--seed", type=whole_number(0), default=0, metavar="N", help="of the random galleries (default 0)"
+    )
+    parser.add_argument(
+        "--galleries", type=whole_number(1), default=10, metavar="N", help="random galleries (default 10)"
+    )
     parser.add_argument(
         "--sound-weight", type=_weight, default=1.0, metavar="W", help="of the sound beside the text's 1 (default 1)"
     )
@@ -157,25 +163,13 @@ def _evaluate(args: argparse.Namespace, request: Request) -> int:
 
 def _open_model(args: argparse.Namespace) -> EvaluatedModel:
     if args.server is not None:
+        from service.settings import load_settings
         from training.evaluation.server_model import ServerModel
 
-        return ServerModel(args.server)
+        return ServerModel(args.server, api_key=load_settings().api_key.get_secret_value() or None)
     from training.evaluation.repository_model import RepositoryModel
 
     return RepositoryModel(args.model_repository)
-
-
-def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _seed(value: str) -> int:
-    if not value.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0, not '{value}'")
-    return int(value)
 
 
 def _weight(value: str) -> float:

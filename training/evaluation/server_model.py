@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,17 +38,17 @@ EVERY_LABEL = 10_000
 
 
 class ServerModel:
-    """Asks `onepeace serve` at `url`, `http://…` or `grpc://…`.
+    """Asks `onepeace serve` at `url`, `http://…` or `grpc://…`, with a key if there is one.
 
     Raises (on creation):
         ModelError: nobody answers there, or not as this service does.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, api_key: str | None = None) -> None:
         try:
-            self._client = Client(url, PATIENT)
+            self._client = Client(url, replace(PATIENT, api_key=api_key))
         except ValueError as error:
-            raise ModelError(f"--server: {error}") from error
+            raise ModelError(f"--server, ONEPEACE_API_KEY: {error}") from error
         self._url = url
         self._pool = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="call")
         try:

@@ -10,14 +10,17 @@ from onepeace_client.client import Client
 from onepeace_client.errors import (
     DeadlineExceeded,
     EngineFailure,
+    Forbidden,
     InputProblem,
     InvalidInput,
     ModelNotServed,
     OnePeaceError,
     ProtocolError,
     QueueFull,
+    RateLimited,
     RequestRefused,
     ServerFault,
+    Unauthenticated,
     Unavailable,
     Unreachable,
 )
@@ -25,6 +28,7 @@ from onepeace_client.front import Options
 from onepeace_client.items import Audio, Fused, Image, Vector
 from onepeace_client.profile import Profile
 from onepeace_client.retries import RetryPolicy
+from onepeace_client.tls import Tls
 from onepeace_client.wire import Windows
 
 __version__ = "0.1.0"
@@ -36,6 +40,7 @@ __all__ = [
     "DeadlineExceeded",
     "Embeddings",
     "EngineFailure",
+    "Forbidden",
     "Fused",
     "Image",
     "Info",
@@ -48,10 +53,13 @@ __all__ = [
     "Profile",
     "ProtocolError",
     "QueueFull",
+    "RateLimited",
     "RequestRefused",
     "RetryPolicy",
     "ServerFault",
     "Similarities",
+    "Tls",
+    "Unauthenticated",
     "Unavailable",
     "Unreachable",
     "Vector",

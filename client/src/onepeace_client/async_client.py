@@ -28,12 +28,12 @@ class AsyncClient:
             from onepeace_client.grpc_wire import GrpcWire
 
             self._front = Front(GrpcWire(), options)
-            self._driver = AsyncDriver(AsyncGrpcTransport(address, options.headers), options.concurrency)
+            self._driver = AsyncDriver(AsyncGrpcTransport(address, options), options.concurrency)
         else:
             from onepeace_client.http_transport import AsyncHttpTransport
 
             self._front = Front(RestWire(), options)
-            self._driver = AsyncDriver(AsyncHttpTransport(address.url, options.headers), options.concurrency)
+            self._driver = AsyncDriver(AsyncHttpTransport(address.url, options), options.concurrency)
 
     async def embed(
         self,

@@ -28,12 +28,12 @@ class Client:
             from onepeace_client.grpc_wire import GrpcWire
 
             self._front = Front(GrpcWire(), options)
-            self._driver = SyncDriver(GrpcTransport(address, options.headers), options.concurrency)
+            self._driver = SyncDriver(GrpcTransport(address, options), options.concurrency)
         else:
             from onepeace_client.http_transport import HttpTransport
 
             self._front = Front(RestWire(), options)
-            self._driver = SyncDriver(HttpTransport(address.url, options.headers), options.concurrency)
+            self._driver = SyncDriver(HttpTransport(address.url, options), options.concurrency)
 
     def embed(
         self,

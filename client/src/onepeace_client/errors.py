@@ -3,8 +3,11 @@
     OnePeaceError
     ├── InvalidInput       422  inputs are wrong; `errors` names each, by its index in the caller's list
     ├── RequestRefused     4xx  the request as a whole can't be served: too large, too slow, no such path
-    │   └── ModelNotServed 404  the server's repository lacks the model
+    │   ├── ModelNotServed 404  the server's repository lacks the model
+    │   ├── Unauthenticated 401 the server wants a key, or knows none like `Options.api_key`
+    │   └── Forbidden      403  the key lacks the scope for this call
     ├── QueueFull          429  the server has all the work it takes                            (is tried again)
+    ├── RateLimited        429  the key's requests or items per second are used up              (is tried again)
     ├── Unavailable        503  the server is starting, draining, or its engine is out of reach (is tried again)
     ├── DeadlineExceeded   504  the server's deadline passed, or the call's own: then `status` is None
     ├── EngineFailure      500  the model failed on this input
@@ -99,10 +102,28 @@ class ModelNotServed(RequestRefused):
     default_code = "model_not_served"
 
 
+class Unauthenticated(RequestRefused):
+    """The server wants a key, or knows none like the one that was sent."""
+
+    default_code = "unauthenticated"
+
+
+class Forbidden(RequestRefused):
+    """The key is good, but not for this call."""
+
+    default_code = "forbidden"
+
+
 class QueueFull(OnePeaceError):
     """The server has as much work as it accepts."""
 
     default_code, retryable = "queue_full", True
+
+
+class RateLimited(OnePeaceError):
+    """The key's requests or items per second are used up."""
+
+    default_code, retryable = "rate_limited", True
 
 
 class Unavailable(OnePeaceError):
@@ -143,6 +164,8 @@ class ProtocolError(OnePeaceError):
 
 BY_CODE: dict[str, tuple[type[OnePeaceError], int]] = {
     "bad_request": (RequestRefused, 400),
+    "unauthenticated": (Unauthenticated, 401),
+    "forbidden": (Forbidden, 403),
     "malformed_body": (RequestRefused, 400),
     "malformed_request": (RequestRefused, 400),
     "head_too_large": (RequestRefused, 431),
@@ -163,10 +186,14 @@ BY_CODE: dict[str, tuple[type[OnePeaceError], int]] = {
     "image_too_large": (InvalidInput, 422),
     "unreadable_audio": (InvalidInput, 422),
     "audio_too_long": (InvalidInput, 422),
+    "decoder_crashed": (InvalidInput, 422),
+    "decoder_timeout": (InvalidInput, 422),
+    "decoder_out_of_memory": (InvalidInput, 422),
     "fingerprint_mismatch": (InvalidInput, 422),
     "url_not_allowed": (InvalidInput, 422),
     "url_unreachable": (InvalidInput, 422),
     "queue_full": (QueueFull, 429),
+    "rate_limited": (RateLimited, 429),
     "unavailable": (Unavailable, 503),
     "not_ready": (Unavailable, 503),
     "engine_unavailable": (Unavailable, 503),
@@ -177,6 +204,8 @@ BY_CODE: dict[str, tuple[type[OnePeaceError], int]] = {
 """Class and HTTP status of the server's codes. A test holds this table and the server's together."""
 
 _BY_STATUS: dict[int, type[OnePeaceError]] = {
+    401: Unauthenticated,
+    403: Forbidden,
     422: InvalidInput,
     429: QueueFull,
     502: Unavailable,

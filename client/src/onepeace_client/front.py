@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,9 +15,11 @@ from onepeace_client.items import Fused, Vector, check_audio, check_image, check
 from onepeace_client.profile import Profile
 from onepeace_client.retries import RetryPolicy
 from onepeace_client.script import Deadline, Script
+from onepeace_client.tls import Tls
 from onepeace_client.wire import ClassifyOptions, EmbedOptions, Windows, Wire
 
 OnError = Literal["fail", "report"]
+KEY = re.compile(r"[!-~]{1,4096}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Options:
         timeout_s: for one request, if the deadline does not come first.
         concurrency: requests under way at once, of those into which calls are split.
         headers: sent with each request (gRPC: metadata).
+        api_key: sent with each request, where the server wants one; never shown.
+        tls: for `https://` and `grpcs://` with certificates that the system does not know.
     """
 
     deadline_s: float | None = None
@@ -35,10 +40,19 @@ class Options:
     concurrency: int = 3
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    tls: Tls | None = None
 
     def __post_init__(self) -> None:
         if self.concurrency < 1 or not self.timeout_s > 0:
             raise ValueError("concurrency and timeout_s must be positive")
+        if self.api_key is not None and not KEY.fullmatch(self.api_key):
+            raise ValueError("api_key must be one word of ASCII letters, digits and signs")  # and is not shown here
+
+    def all_headers(self) -> dict[str, str]:
+        """What is sent with each request."""
+        key = {} if self.api_key is None else {"authorization": f"Bearer {self.api_key}"}
+        return {**key, **{name.lower(): value for name, value in self.headers.items()}}
 
 
 @dataclass(frozen=True, slots=True)

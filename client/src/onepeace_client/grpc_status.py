@@ -10,10 +10,12 @@ from google.rpc import error_details_pb2, status_pb2
 from onepeace_client.errors import (
     BY_CODE,
     DeadlineExceeded,
+    Forbidden,
     InputProblem,
     OnePeaceError,
     RequestRefused,
     ServerFault,
+    Unauthenticated,
     Unreachable,
     error_class,
 )
@@ -27,11 +29,11 @@ BARE: dict[int, type[OnePeaceError]] = {
     3: RequestRefused,  # INVALID_ARGUMENT
     4: DeadlineExceeded,
     5: RequestRefused,  # NOT_FOUND
-    7: RequestRefused,  # PERMISSION_DENIED
+    7: Forbidden,  # PERMISSION_DENIED
     8: RequestRefused,  # RESOURCE_EXHAUSTED: a message larger than gRPC itself takes
     12: RequestRefused,  # UNIMPLEMENTED
     14: Unreachable,  # UNAVAILABLE
-    16: RequestRefused,  # UNAUTHENTICATED
+    16: Unauthenticated,
 }
 """Statuses that gRPC made up itself, or a proxy: https://grpc.io/docs/guides/status-codes/."""
 

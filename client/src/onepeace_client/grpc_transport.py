@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from onepeace_client.front import Address
+from onepeace_client.front import Address, Options
+from onepeace_client.tls import Tls
 from onepeace_client.wire import Outgoing, Reply
 
 OPTIONS = (
@@ -23,10 +24,10 @@ OPTIONS = (
 class GrpcTransport:
     """One client's channel; any number of threads may use it."""
 
-    def __init__(self, address: Address, headers: Mapping[str, str]) -> None:
-        self._metadata = _metadata(headers)
+    def __init__(self, address: Address, options: Options) -> None:
+        self._metadata = tuple(options.all_headers().items())
         if address.scheme == "grpcs":
-            self._channel = grpc.secure_channel(address.target, grpc.ssl_channel_credentials(), OPTIONS)
+            self._channel = grpc.secure_channel(address.target, _credentials(options), OPTIONS)
         else:
             self._channel = grpc.insecure_channel(address.target, OPTIONS)
 
@@ -47,8 +48,9 @@ class GrpcTransport:
 class AsyncGrpcTransport:
     """One client's channel in one event loop, which the first request finds."""
 
-    def __init__(self, address: Address, headers: Mapping[str, str]) -> None:
-        self._address, self._metadata = address, _metadata(headers)
+    def __init__(self, address: Address, options: Options) -> None:
+        self._address, self._metadata = address, tuple(options.all_headers().items())
+        self._credentials = _credentials(options) if address.scheme == "grpcs" else None
         self._channel: grpc.aio.Channel | None = None
 
     async def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
@@ -69,8 +71,8 @@ class AsyncGrpcTransport:
     def _open(self) -> grpc.aio.Channel:
         if self._channel is None:
             target = self._address.target
-            if self._address.scheme == "grpcs":
-                self._channel = grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), OPTIONS)
+            if self._credentials is not None:
+                self._channel = grpc.aio.secure_channel(target, self._credentials, OPTIONS)
             else:
                 self._channel = grpc.aio.insecure_channel(target, OPTIONS)
         return self._channel
@@ -81,8 +83,8 @@ def _failed(error: Any) -> Reply:
     return Reply(code, _headers(error.trailing_metadata()), b"", error.details() or "")
 
 
-def _metadata(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple((name.lower(), value) for name, value in headers.items())
+def _credentials(options: Options) -> grpc.ChannelCredentials:
+    return (options.tls or Tls()).channel_credentials()
 
 
 def _headers(metadata: Iterable[tuple[str, str | bytes]] | None) -> dict[str, str | bytes]:

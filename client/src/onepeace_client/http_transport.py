@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
 from onepeace_client.errors import DeadlineExceeded, OnePeaceError, ProtocolError, Unreachable
+from onepeace_client.front import Options
 from onepeace_client.wire import Outgoing, Reply
 
 PLAIN = {"accept-encoding": "identity"}  # vectors hardly shrink, and squeezing them would cost the server time
@@ -19,8 +21,8 @@ POOL = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepaliv
 class HttpTransport:
     """Connections of one client, kept open between requests; any number of threads may use them."""
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        self._client = httpx.Client(base_url=url, headers={**PLAIN, **headers}, limits=POOL)
+    def __init__(self, url: str, options: Options) -> None:
+        self._client = httpx.Client(base_url=url, limits=POOL, **_settings(options))
 
     def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
         """The reply.
@@ -50,8 +52,8 @@ class HttpTransport:
 class AsyncHttpTransport:
     """Connections of one client, kept open between requests, in one event loop."""
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        self._client = httpx.AsyncClient(base_url=url, headers={**PLAIN, **headers}, limits=POOL)
+    def __init__(self, url: str, options: Options) -> None:
+        self._client = httpx.AsyncClient(base_url=url, limits=POOL, **_settings(options))
 
     async def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
         """The reply.
@@ -67,6 +69,11 @@ class AsyncHttpTransport:
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+
+
+def _settings(options: Options) -> dict[str, Any]:
+    headers = {**PLAIN, **options.all_headers()}
+    return {"headers": headers, "verify": True if options.tls is None else options.tls.context()}
 
 
 def _request(client: httpx.Client | httpx.AsyncClient, outgoing: Outgoing, timeout_s: float) -> httpx.Request:

@@ -10,7 +10,7 @@ from typing import Any
 
 from service.bulk.entry import UNREADABLE, Entry, Failure, shown, unreadable
 from service.bulk.errors import SourceError
-from service.bulk.sources.files import MAGIC, match
+from service.bulk.sources.files import MAGIC, check_folder, match
 from service.bulk.sources.protocol import Stamp
 
 BRACES = re.compile(r"\{([^{}]*)\}")
@@ -20,16 +20,23 @@ LABELS = frozenset({"json", "jsonl", "cls", "cls2", "id", "index", "inx", "npy",
 
 
 class Archives:
-    """One row for each picture, sound, text or unknown thing in the archives; the id is the sample's key."""
+    """One row for each picture, sound, text or unknown thing in the archives; the id is the sample's key.
+
+    Raises (on creation):
+        SourceError: a range runs backwards, or a folder in which to look is not there.
+    """
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
         self.options: Mapping[str, str | None] = {"kind": "tar", "source": os.path.abspath(pattern)}
+        for path in expand_braces(pattern):
+            if _is_pattern(path):
+                check_folder(path)
 
     def files(self) -> Iterator[Stamp]:
         """As `Source.files`: the archives."""
         for path in expand_braces(self._pattern):
-            if MAGIC.search(path) and not os.path.exists(path):
+            if _is_pattern(path):
                 yield from match(path)
             else:
                 yield Stamp.of_file(path)
@@ -45,6 +52,10 @@ class Archives:
     def count(self, files: Iterable[Stamp]) -> int | None:  # noqa: ARG002
         """As `Source.count`: only reading tells."""
         return None
+
+
+def _is_pattern(path: str) -> bool:
+    return MAGIC.search(path) is not None and not os.path.exists(path)
 
 
 def _members(stamp: Stamp, row: int) -> Iterator[Entry]:

@@ -27,7 +27,7 @@ def open_source(source: str, columns: Columns | None, left_out: frozenset[str] =
     if columns is not None:
         raise SourceError("--column, --id-column and --modality belong to a .tsv, .csv or .parquet table")
     if source == "-":
-        return list_source(sys.stdin)
+        return list_source(sys.stdin.buffer)
     if os.path.isdir(source):
         return folder_source(source, left_out)
     if source.lower().endswith(".tar"):

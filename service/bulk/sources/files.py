@@ -46,14 +46,19 @@ def folder_source(path: str, left_out: frozenset[str]) -> Files:
 
 
 def glob_source(pattern: str, left_out: frozenset[str]) -> Files:
-    """All files that match a pattern; `**` stands for any number of folders. Ids begin behind its fixed part."""
+    """All files that match a pattern; `**` stands for any number of folders. Ids begin behind its fixed part.
+
+    Raises:
+        SourceError: the folder in which to look is not there.
+    """
+    check_folder(pattern)
     options = {"kind": "glob", "source": os.path.abspath(pattern)}
     return Files(options, fixed_part(pattern), lambda: match(pattern, left_out))
 
 
-def list_source(lines: IO[str]) -> Files:
-    """Paths, one a line; empty lines are passed over."""
-    paths = (line.rstrip("\r\n") for line in lines)
+def list_source(lines: IO[bytes]) -> Files:
+    """Paths, one a line, as the operating system has them; empty lines are passed over."""
+    paths = (os.fsdecode(line.rstrip(b"\r\n")) for line in lines)
     return Files({"kind": "paths", "source": "-"}, "", lambda: (Stamp.of_file(path) for path in paths if path))
 
 
@@ -67,20 +72,25 @@ def _one(path: str) -> Iterator[Stamp]:
 
 
 def match(pattern: str, left_out: frozenset[str] = frozenset()) -> Iterator[Stamp]:
-    """Files that match, in the order of `walk`.
-
-    Raises:
-        SourceError: the folder in which to look is not there.
-    """
+    """Files that match, in the order of `walk`."""
     base = fixed_part(pattern) or os.curdir
-    if not os.path.isdir(base):
-        raise SourceError(f"no folder '{shown(base)}'")
     rest = pattern[len(fixed_part(pattern)) :].lstrip("/").split("/")
     depth = MAX_DEPTH if "**" in rest else len(rest)
     for stamp in walk(base, depth=depth, left_out=left_out):
         closed_folder = stamp.fault is not None and os.path.isdir(stamp.path)
         if closed_folder or _matches(os.path.relpath(stamp.path, base).split(os.sep), rest):
             yield stamp
+
+
+def check_folder(pattern: str) -> None:
+    """Look for the folder in which to look.
+
+    Raises:
+        SourceError: it is not there.
+    """
+    base = fixed_part(pattern) or os.curdir
+    if not os.path.isdir(base):
+        raise SourceError(f"no folder '{shown(base)}'")
 
 
 def fixed_part(pattern: str) -> str:

@@ -31,7 +31,11 @@ class Columns:
 
 
 class Table:
-    """One row for each row of a table; paths are relative to its folder."""
+    """One row for each row of a table; paths are relative to its folder.
+
+    Raises (on creation):
+        SourceError: it can't be read, or has no such columns.
+    """
 
     def __init__(self, path: str, columns: Columns) -> None:
         self._path, self._columns = path, columns
@@ -42,6 +46,11 @@ class Table:
             "id_column": columns.id,
             "modality": "text" if columns.holds_texts else None,
         }
+        if self._is_parquet:
+            with _parquet(path) as file:
+                self._parquet_columns(file.schema_arrow)
+        else:
+            next(self._text_rows(), None)
 
     def files(self) -> Iterator[Stamp]:
         """As `Source.files`: the table itself."""
@@ -64,13 +73,17 @@ class Table:
 
     def count(self, files: Iterable[Stamp]) -> int | None:  # noqa: ARG002
         """As `Source.count`."""
-        if self._path.lower().endswith(".parquet"):
+        if self._is_parquet:
             with _parquet(self._path) as file:
                 return int(file.metadata.num_rows)
         return sum(1 for _ in self._rows())
 
+    @property
+    def _is_parquet(self) -> bool:
+        return self._path.lower().endswith(".parquet")
+
     def _rows(self) -> Iterator[Cells]:
-        return self._parquet_rows() if self._path.lower().endswith(".parquet") else self._text_rows()
+        return self._parquet_rows() if self._is_parquet else self._text_rows()
 
     def _text_rows(self) -> Iterator[Cells]:
         csv.field_size_limit(MAX_CELL_CHARS)
@@ -93,16 +106,8 @@ class Table:
     def _parquet_rows(self) -> Iterator[Cells]:
         import pyarrow as pa
 
-        wanted = [name for name in (self._columns.content, self._columns.id) if name is not None]
         with _parquet(self._path) as file:
-            for name in wanted:
-                self._place(file.schema_arrow.names, name)
-            kind = file.schema_arrow.field(self._columns.content).type
-            kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-                raise SourceError(
-                    f"{shown(self._path)}: the column '{self._columns.content}' holds {kind}, not strings"
-                )
+            wanted = self._parquet_columns(file.schema_arrow)
             try:
                 for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
                     columns = [batch.column(name).to_pylist() for name in wanted]
@@ -110,6 +115,19 @@ class Table:
                         yield cells[0], None if cells[-1] is None or len(cells) == 1 else str(cells[-1])
             except (OSError, pa.ArrowException) as error:
                 raise SourceError(f"{shown(self._path)}: {error}") from error
+
+    def _parquet_columns(self, schema: Any) -> list[str]:
+        """The names of the columns to read: the content, and the id if there is one."""
+        import pyarrow as pa
+
+        wanted = [name for name in (self._columns.content, self._columns.id) if name is not None]
+        for name in wanted:
+            self._place(schema.names, name)
+        kind = schema.field(self._columns.content).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+            raise SourceError(f"{shown(self._path)}: the column '{self._columns.content}' holds {kind}, not strings")
+        return wanted
 
     def _place(self, header: list[str], name: str | None) -> int | None:
         if name is None:

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from grpc import ChannelConnectivity
-from grpc.aio import AioRpcError, UsageError, insecure_channel
+from grpc import ChannelConnectivity, ChannelCredentials
+from grpc.aio import AioRpcError, UsageError, insecure_channel, secure_channel
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from service.engine.protocol import Array, Batch
@@ -19,6 +19,7 @@ from service.engine.triton.shared_memory import Region, SharedMemory, needed_byt
 from service.engine.triton.verification import differences
 from service.errors import DeadlineExceeded, EngineFailure, EngineUnavailable
 from service.repository import CONTRACTS, ModelFolder
+from service.tracing import Span
 
 INLINE_BYTES = 64 * 1024
 """Batches up to this size become messages on the event loop: some 50 µs, as much as a change of threads."""
@@ -41,11 +42,26 @@ _DATA_TYPES = {"i8": "INT64", "u1": "UINT8", "f4": "FP32"}
 
 
 class Channel:
-    """Calls to one address. `pool` does what would keep the event loop busy."""
+    """Calls to one address. `pool` does what would keep the event loop busy.
 
-    def __init__(self, address: str, pool: Executor, *, shares_memory: bool = False) -> None:
+    With `credentials`, the server's certificate must be for `host`, the name that gave the address.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        pool: Executor,
+        *,
+        shares_memory: bool = False,
+        credentials: ChannelCredentials | None = None,
+        host: str = "",
+    ) -> None:
         self.address, self._pool = address, pool
-        self._channel = insecure_channel(address, options=CHANNEL_ARGUMENTS)
+        if credentials is None:
+            self._channel = insecure_channel(address, options=CHANNEL_ARGUMENTS)
+        else:
+            named = (("grpc.ssl_target_name_override", host), ("grpc.default_authority", host))
+            self._channel = secure_channel(address, credentials, options=(*CHANNEL_ARGUMENTS, *named))
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._shared = SharedMemory(self._stub) if shares_memory else None
 
@@ -60,7 +76,7 @@ class Channel:
         request, region = await self._request(model, batch)
         answer = None
         try:
-            answer = await self._call(model, request, until_s)
+            answer = await self._call(model, request, until_s, batch.span)
         except AioRpcError as error:
             if self._shared is None or region is None or not is_unknown_region(error):
                 raise translate(error, model) from error
@@ -75,16 +91,17 @@ class Channel:
     async def _call_with_message(self, model: str, batch: Batch, until_s: float) -> Any:
         tensors = await asyncio.get_running_loop().run_in_executor(self._pool, batch.tensors)
         try:
-            return await self._call(model, _message(model, tensors), until_s)
+            return await self._call(model, _message(model, tensors), until_s, batch.span)
         except AioRpcError as error:
             raise translate(error, model) from error
 
-    async def _call(self, model: str, request: Any, until_s: float) -> Any:
+    async def _call(self, model: str, request: Any, until_s: float, span: Span | None) -> Any:
         timeout_s = until_s - asyncio.get_running_loop().time()
         if timeout_s <= 0:
             raise DeadlineExceeded(f"no answer of the model '{model}' within the deadline")
+        metadata = None if span is None else (("traceparent", span.traceparent),)
         try:
-            return await self._stub.ModelInfer(request, timeout=timeout_s)
+            return await self._stub.ModelInfer(request, timeout=timeout_s, metadata=metadata)
         except UsageError as error:  # the channel was closed a moment ago
             raise EngineUnavailable(f"the model '{model}' can't be reached") from error
 

@@ -13,6 +13,7 @@ from service.engine.observer import BreakerState, EngineObserver
 from service.engine.protocol import Array, Batch
 from service.engine.triton.addresses import Place, parse_urls, resolve
 from service.engine.triton.channel import Channel
+from service.engine.triton.credentials import read_credentials
 from service.engine.triton.replica import Replica, ReplicaOptions
 from service.engine.triton.retry_budget import RetryBudget
 from service.errors import EngineUnavailable
@@ -45,6 +46,7 @@ class TritonEngine:
     def __init__(self, models: dict[str, ModelFolder], settings: Settings, observer: EngineObserver) -> None:
         self._models, self._settings, self._observer = models, settings, observer
         self._places = parse_urls(settings.triton_url)
+        self._credentials = read_credentials(settings)
         self._addresses: dict[Place, set[str]] = {}
         self._servers: dict[str, _Server] = {}
         self._unknown: set[Place] = set()
@@ -75,6 +77,10 @@ class TritonEngine:
     def ready(self) -> bool:
         """Whether every model has a server that answered its last canary or call."""
         return all(self._choices(name) for name in self._models)
+
+    def alive(self) -> bool:
+        """Always: what may be away runs elsewhere, and is looked for until it is back."""
+        return True
 
     def slots(self, model: ModelFolder) -> int:  # noqa: ARG002 (the protocol's signature)
         """Enough that Triton always has the next batches at hand, and can merge those of several gateways."""
@@ -155,7 +161,13 @@ class TritonEngine:
             leaving.add_done_callback(self._leaving.discard)
 
     def _channel(self, address: str) -> Channel:
-        return Channel(address, self._pool, shares_memory=self._settings.triton_shared_memory)
+        return Channel(
+            address,
+            self._pool,
+            shares_memory=self._settings.triton_shared_memory,
+            credentials=self._credentials,
+            host=next(host for (host, _), addresses in self._addresses.items() if address in addresses),
+        )
 
 
 class _Server:

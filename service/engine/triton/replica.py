@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,8 @@ WARN_S = 1.0
 """Seconds between two warnings of one model on one server, so that failures don't flood the log."""
 CLOCK_S = 0.01
 """How exact the event loop's clock is taken to be."""
+RPC = {"rpc.system": "grpc", "rpc.service": "inference.GRPCInferenceService", "rpc.method": "ModelInfer"}
+"""Attributes of a call's span, by OpenTelemetry's conventions."""
 NEVER_S = -math.inf
 """The time of what has not happened yet."""
 
@@ -80,6 +82,10 @@ class Replica:
             EngineFailure, EngineUnavailable, QueueFull, DeadlineExceeded: see `faults.translate`.
         """
         loop = asyncio.get_running_loop()
+        span = None
+        if batch.span is not None:
+            span = batch.span.child("ModelInfer", {"server.address": self.channel.address, **RPC}, asks=True)
+            batch = replace(batch, span=span)
         started_s = time.perf_counter()  # finer than the loop's clock
         call = loop.create_task(self.channel.infer(self.model.name, batch, until_s))
         self._calls.add(call)
@@ -102,6 +108,8 @@ class Replica:
             raise
         finally:
             self._calls.discard(call)
+            if span is not None:
+                span.end({}, error=None if outcome == "ok" else outcome)
             self._options.observer.call_ended(self.model.name, outcome, time.perf_counter() - started_s)
         self._failed_batches = 0
         self._answered_s = loop.time()

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from service.errors import InputError, InvalidRequest, QueueFull, ServiceError
+from service.errors import InputError, InvalidRequest, QueueFull, RateLimited, ServiceError
 from service.wire.problem_schemas import Code
 
 PREFIX = "/v1/"
@@ -58,7 +58,7 @@ def param(pointer: str) -> str:
 
 
 def _type(error: ServiceError) -> str:
-    if isinstance(error, QueueFull):
+    if isinstance(error, QueueFull | RateLimited):
         return "rate_limit_error"
     return "server_error" if error.status >= 500 else "invalid_request_error"
 

@@ -194,12 +194,17 @@ def _clip_file(folder: Path) -> Path:
         (["nowhere"], "no file or folder 'nowhere'"),
         ([".", "--id-column", "x"], "need --column"),
         (["t.csv", "--column", "b"], "no column 'b'"),
+        (["t.parquet", "--column", "a"], "holds int64, not strings"),
+        (["nowhere/*.jpg"], "no folder 'nowhere'"),
     ],
 )
-def test_wrong_arguments_are_said_in_one_line(
+def test_wrong_arguments_are_said_in_one_line_and_leave_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], why: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.csv").write_text("a\n1\n")
-    assert embed_files(arguments[0], tmp_path / "out", *arguments[1:]) in (1, 2)
-    assert why in capsys.readouterr().err
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "t.parquet")
+    assert embed_files(arguments[0], tmp_path / "out", *arguments[1:]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert why in line
+    assert not (tmp_path / "out").exists()

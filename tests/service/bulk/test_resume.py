@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import fcntl
+import os
 import random
 import shutil
 import signal
@@ -15,6 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from service.bulk.claim import claim, release
 from service.bulk.errors import StoreError
 from service.bulk.journal import Journal
 from service.bulk.row import Row
@@ -191,6 +194,41 @@ def test_two_jobs_do_not_write_one_output(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="being written by another job"):
         open_known(tmp_path / "out", tmp_path / "t.csv")
     store.close()
+
+
+def test_nobody_takes_a_folder_that_is_being_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_table(tmp_path / "t.csv", 0)
+    store = open_known(tmp_path / "out.parquet", tmp_path / "t.csv")
+    remove = shutil.rmtree
+
+    def remove_after_another_came(folder: Path) -> None:
+        with pytest.raises(StoreError, match="being written by another job"):
+            claim(folder, None, restart=False)
+        remove(folder)
+
+    monkeypatch.setattr(shutil, "rmtree", remove_after_another_came)
+    store.finish()
+    assert {path.name for path in tmp_path.iterdir()} == {"out.parquet", "t.csv"}
+
+
+@pytest.mark.parametrize("made_again", [False, True])
+def test_a_folder_that_is_removed_before_it_is_locked_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_again: bool
+) -> None:
+    folder = tmp_path / "out"
+    lock_file = fcntl.flock
+
+    def lock_too_late(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock_file)
+        folder.rename(tmp_path / "removed")
+        if made_again:
+            folder.mkdir()
+        lock_file(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_too_late)
+    lock = claim(folder, None, restart=False)
+    assert os.path.samestat(os.fstat(lock), folder.stat())
+    release(folder, lock)
 
 
 def test_an_empty_source_gives_an_empty_table(tmp_path: Path) -> None:

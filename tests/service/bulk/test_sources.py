@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import tarfile
 from pathlib import Path
 
@@ -74,6 +75,17 @@ def test_names_that_are_not_utf8_are_shown_with_escapes_and_found(tmp_path: Path
     assert Stamp.of_line(Stamp(entry.file).line()).path == entry.file
 
 
+def test_a_list_names_files_that_are_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    Path(os.fsdecode(name)).write_text("x")
+    (tmp_path / "list").write_bytes(b"\n" + name + b"\r\n" + name)
+    with open(tmp_path / "list", encoding="utf-8") as lines:
+        monkeypatch.setattr(sys, "stdin", lines)
+        entries = rows_of(open_source("-", None))
+    assert [entry.file for entry in entries] == [os.fsdecode(name)] * 2
+    assert entries[0].id == f"{tmp_path}/caf\\xe9.txt"
+
+
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
@@ -123,13 +135,13 @@ def test_a_parquet_column_with_nulls_and_numbers_for_ids(tmp_path: Path) -> None
     assert [(entry.id, entry.text) for entry in rows_of(source)] == [("7", "a"), ("1", None), ("9", "c")]
     assert source.count([]) == 3
     with pytest.raises(SourceError, match="'x' holds double, not strings"):
-        rows_of(open_source(str(tmp_path / "t.parquet"), Columns("x")))
+        open_source(str(tmp_path / "t.parquet"), Columns("x"))
 
 
 def test_a_missing_column_is_named_with_those_that_exist(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(SourceError, match="no column 'c', only 'a', 'b'"):
-        rows_of(open_source(str(tmp_path / "t.csv"), Columns("c")))
+        open_source(str(tmp_path / "t.csv"), Columns("c"))
 
 
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
@@ -176,9 +188,11 @@ def test_braces_as_a_shell_has_them() -> None:
         ("a.tar.gz", None, "unpack"),
         (".", Columns("a"), "belong to a .tsv"),
         ("nowhere/*.jpg", None, "no folder"),
+        ("nowhere/*.tar", None, "no folder"),
+        ("s-{3..1}.tar", None, "backwards"),
     ],
 )
 def test_what_is_no_source_is_refused(tmp_path: Path, name: str, columns: Columns | None, why: str) -> None:
     (tmp_path / "a.tar.gz").write_bytes(b"x")
     with pytest.raises(SourceError, match=why):
-        rows_of(open_source(f"{tmp_path}/{name}", columns))
+        open_source(f"{tmp_path}/{name}", columns)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +51,18 @@ async def test_the_engine_is_ready_only_after_every_model_is_loaded(repository: 
     assert engine.ready()
     await engine.close()
     assert not engine.ready()
+
+
+async def test_a_thread_that_died_is_noticed(repository: Path, caplog: pytest.LogCaptureFixture) -> None:
+    engine = OnnxEngine(read_repository(repository), threads=1)
+    await engine.start()
+    assert engine.alive()
+    (worker,) = [thread for thread in threading.enumerate() if thread.name.startswith("engine")]
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(SystemExit))
+    with pytest.raises(TimeoutError):  # it takes this batch and dies with it
+        await asyncio.wait_for(engine.infer("text", Batch([tokens(5, 2)])), 2)
+    assert not engine.alive()
+    await engine.close()
 
 
 async def test_what_the_runtime_refuses_is_an_engine_failure_without_its_words(repository: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import httpcore
 import trustme
 
-from service.fetching.fetcher import Fetcher, FetchLimits
+from service.fetching.fetcher import Fetcher, FetchLimits, trusting_tls
 from service.fetching.policy import Allowlist
 
 PUBLIC = "93.184.215.14"
@@ -81,7 +81,7 @@ class Site:
     dialler: LocalDialler = field(init=False)
 
     def fetcher(self, hosts: str = HOST, limits: FetchLimits = LIMITS) -> Fetcher:
-        tls = ssl.create_default_context()
+        tls = trusting_tls()
         self.authority.configure_trust(tls)
         return Fetcher(Allowlist.parse(hosts), limits, resolver=self.resolver, dialler=self.dialler, tls=tls)
 

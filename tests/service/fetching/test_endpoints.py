@@ -80,6 +80,18 @@ def test_embed_gives_for_a_url_what_it_gives_for_the_file(fetching: httpx.Client
     assert 'onepeace_stage_duration_seconds_count{stage="fetch"}' in fetching.get("/metrics").text
 
 
+def test_a_urls_host_learns_nothing_of_the_request(fetching: httpx.Client, site: Site) -> None:
+    headers = {
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "X-Request-Id": "order-42",
+        "Authorization": "Bearer secret",
+    }
+    assert fetching.post("/embed", json={"inputs": [{"image": IMAGE}]}, headers=headers).status_code == 200
+    (head,) = site.requests
+    sent = {line.partition(":")[0].lower() for line in head.strip().splitlines()[1:]}
+    assert sent == {"host", "accept", "accept-encoding", "connection", "user-agent"}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "media"),
     [

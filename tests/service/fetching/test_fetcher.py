@@ -13,8 +13,9 @@ import trustme
 
 from service.errors import DeadlineExceeded, InputError, QueueFull, UrlNotAllowed, UrlUnreachable
 from service.fetching.addresses import is_public
-from service.fetching.fetcher import CHUNKS_IN_A_ROW, CONCURRENT_FETCHES, FetchLimits
+from service.fetching.fetcher import CHUNKS_IN_A_ROW, CONCURRENT_FETCHES, Fetcher, FetchLimits, trusting_tls
 from service.fetching.network import UNREACHABLE, SystemResolver
+from service.fetching.policy import Allowlist
 from tests.service.fetching.refused import ADDRESSES_AS_HOSTS, PRIVATE_ADDRESSES, REDIRECTS
 from tests.service.fetching.site import (
     HOST,
@@ -359,6 +360,24 @@ async def test_proxies_and_credentials_of_the_environment_are_ignored(
         assert await site.fetcher().fetch(URL) == b"moo"
     assert visits == []
     assert "authorization" not in site.requests[0].lower()
+
+
+async def test_the_keys_of_a_connection_are_never_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    async with running_site() as site:
+        site.pages["/cow.jpg"] = answer(b"moo")
+        assert await site.fetcher().fetch(URL) == b"moo"
+    assert not (tmp_path / "keys").exists()
+
+
+async def test_an_operators_own_authority_is_trusted(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.pages["/cow.jpg"] = answer(b"moo")
+    site.authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    fetcher = Fetcher(Allowlist.parse(HOST), LIMITS, resolver=site.resolver, dialler=site.dialler, tls=trusting_tls())
+    assert await fetcher.fetch(URL) == b"moo"
 
 
 async def test_a_host_off_the_list_is_not_even_resolved(site: Site) -> None:

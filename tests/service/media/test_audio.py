@@ -8,13 +8,14 @@ import soundfile
 import soxr
 
 from service.errors import AudioTooLong, InputError, UnreadableAudio
+from service.media import audio
 from service.media.audio import MAX_CHANNELS, MAX_SAMPLE_RATE_HZ, AudioSpec, decode_audio
 from tests.golden import GOLDEN_MEDIA, needs_golden
 from tests.service.media.mutations import mutate
 
 SPEC, MAX_SECONDS = AudioSpec(), 600.0
 KINDS = [
-    *(("WAV", subtype) for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW")),
+    *(("WAV", subtype) for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")),
     *(("WAVEX", subtype) for subtype in ("PCM_16", "FLOAT")),
     *(("FLAC", subtype) for subtype in ("PCM_16", "PCM_24")),
     *(("OGG", subtype) for subtype in ("VORBIS", "OPUS")),
@@ -121,10 +122,59 @@ def test_other_content_is_refused_with_the_accepted_formats(data):
     assert "0x" not in caught.value.detail
 
 
+@pytest.fixture
+def unseen(monkeypatch):
+    """The library may not be opened."""
+
+    def open_library(*_):
+        raise AssertionError("the library saw the file")
+
+    monkeypatch.setattr(audio, "_ForwardReader", open_library)
+
+
+RARE = ["GSM610", "G721_32", "NMS_ADPCM_16", "NMS_ADPCM_24", "NMS_ADPCM_32"]
+
+
 @pytest.mark.parametrize("container", ["AIFF", "AU", "CAF", "W64", "RF64", "VOC", "NIST"])
-def test_other_containers_of_the_library_are_refused(container):
+def test_the_library_does_not_see_other_containers(unseen, container):
     with pytest.raises(UnreadableAudio, match="not a sound file of a known format"):
         decode(write(tone(0.5), 44_100, container))
+
+
+@pytest.mark.parametrize("subtype", RARE)
+def test_the_library_does_not_see_rare_codecs(unseen, subtype):
+    with pytest.raises(UnreadableAudio, match="no sound of a known codec"):
+        decode(write(tone(0.5, 8_000), 8_000, "WAV", subtype))
+
+
+def test_the_library_does_not_see_a_rare_codec_behind_an_extensible_header_or_another_chunk(unseen):
+    plain_header, extensible = (write(tone(0.5, 8_000), 8_000, container) for container in ("WAV", "WAVEX"))
+    place = extensible.index(b"fmt ") + 32
+    later = plain_header[:12] + b"JUNK\x03\0\0\0abc\0" + plain_header[12:]
+    for data in (
+        extensible[:place] + b"\x31\0" + extensible[place + 2 :],
+        later.replace(b"fmt \x10\0\0\0\x01\0", b"fmt \x10\0\0\0\x31\0"),
+        plain_header.replace(b"fmt ", b"tmf "),
+    ):
+        with pytest.raises(UnreadableAudio, match="no sound of a known codec"):
+            decode(data)
+
+
+def test_the_library_does_not_see_other_streams_in_ogg(unseen):
+    vorbis = write(tone(0.5), 44_100, "OGG", "VORBIS")
+    for packet in (b"Speex  ", b"\x7fFLAC\x01\0", b"fishead"):
+        with pytest.raises(UnreadableAudio, match="no sound of a known codec"):
+            decode(vorbis.replace(b"\x01vorbis", packet, 1))
+
+
+@pytest.mark.parametrize("subtype", ["MS_ADPCM", "IMA_ADPCM"])
+def test_adpcm_is_decoded(subtype):
+    assert abs(decode(write(tone(1.7), 44_100, "WAV", subtype)).seconds - 1.7) < 0.1  # whole blocks
+
+
+def test_a_chunk_of_odd_length_in_front_does_no_harm():
+    data = write(tone(1.0))
+    assert_equals_plain(data[:12] + b"JUNK\x03\0\0\0abc\0" + data[12:])
 
 
 def test_sound_without_samples_is_refused():

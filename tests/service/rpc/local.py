@@ -64,7 +64,7 @@ class Local:
         return float(line.split()[-1])
 
     def _metrics(self) -> list[str]:
-        return self.runtime.metrics.render().decode().splitlines()
+        return self.runtime.metrics.render()[0].decode().splitlines()
 
 
 @asynccontextmanager

@@ -50,7 +50,7 @@ async def test_a_clients_deadline_reaches_the_engine_and_frees_the_queue(generat
         assert len((await first).data) == 1
         assert sum(local.engine.batches) == slots, "rows whose caller had gone were run"
         status = 'onepeace_requests_total{endpoint="/onepeace.v1.OnePeaceService/Embed",status="504"} 1.0'
-        assert status in local.runtime.metrics.render().decode()
+        assert status in local.runtime.metrics.render()[0].decode()
 
 
 @pytest.mark.parametrize("deadline_ms", [1, 30, 150])
@@ -120,7 +120,7 @@ async def test_an_engine_that_fails_is_told_without_its_secrets(
         assert found["problem"].code == word
         assert "secret" not in str(error)
         assert ("retry" in found) == (word == "engine_unavailable")
-        assert f'onepeace_errors_total{{code="{word}"}} 1.0' in local.runtime.metrics.render().decode()
+        assert f'onepeace_errors_total{{code="{word}"}} 1.0' in local.runtime.metrics.render()[0].decode()
         call = local.stub.EmbedStream(
             iter([pb.EmbedStreamRequest(items=[pb.StreamItem(id="a", item=pb.Item(text="x"))])]), timeout=20
         )

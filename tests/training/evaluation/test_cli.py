@@ -120,7 +120,7 @@ def test_regions_and_galleries(corpus: Path, server: LiveServer, capsys: pytest.
         (["tsv-labels", ".", "--template", "a photo"], "exactly once"),
         (["tsv-labels", ".", "--json", "no/such/folder.json"], "can't be written"),
         (["tsv-labels", ".", "--html", "."], "can't be written"),
-        (["tsv-labels", ".", "--limit", "0"], "at least 1"),
+        (["tsv-labels", ".", "--limit", "0"], "a whole number from 1"),
         (["cross", ".", "--seed=-1"], "--seed: must be a whole number from 0"),
         (["cross", ".", "--seed=1.5"], "--seed: must be a whole number from 0"),
         (["composed", ".", "--sound-weight=nan"], "--sound-weight: must be a finite number above 0"),

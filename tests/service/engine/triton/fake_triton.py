@@ -26,6 +26,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         attempts: rows of each inference that came in.
         cancelled: inferences that ended because the caller had gone.
         deadlines: seconds left to each, as the server saw it.
+        traceparents: the W3C context of each that had one.
     """
 
     def __init__(self, models: dict[str, ModelFolder]) -> None:
@@ -39,6 +40,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.cancelled = 0
         self.deadlines: list[float] = []
         self.shapes: list[tuple[int, ...]] = []
+        self.traceparents: list[str] = []
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC's name)
         model = self.models[request.name]
@@ -63,6 +65,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             self.attempts.append(shape[0])
             self.shapes.append(shape)
             self.deadlines.append(context.time_remaining())
+            self.traceparents += [value for key, value in context.invocation_metadata() if key == "traceparent"]
         try:
             async with self.one_by_one or contextlib.nullcontext():
                 await asyncio.sleep(self.delay_s)

@@ -1,0 +1,173 @@
+"""The jobs: their commands are ours, and do what they say with stand-ins for the network and for the GPU."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from export.cli import add_export_arguments
+from service.repository import read_repository
+from tests.k8s.manifests import JOBS, K8S, pod
+from tests.k8s.test_model_check import check, run
+from tests.repository import REPOSITORY
+
+FILES = K8S / "jobs" / "engines" / "base"
+FETCH = K8S / "jobs" / "export" / "fetch_checkpoints.py"
+CONTENT = b"a checkpoint" * 1000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """A server of files that knows no ranges, as some don't."""
+
+    def log_message(self, format: str, *values: object) -> None:  # noqa: A002 (the library's name)
+        pass
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[str]:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "one.pt").write_bytes(CONTENT)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def fetch(tmp_path: Path, *lines: str) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "list").write_text("# a comment\n" + "\n".join(lines))
+    command = [sys.executable, str(FETCH), str(tmp_path / "list"), str(tmp_path / "checkpoints")]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_checkpoint_of_the_pinned_digest_is_fetched_once(site: str, tmp_path: Path) -> None:
+    line = f"{DIGEST} deep/one.pt {site}/one.pt"
+    assert fetch(tmp_path, line).returncode == 0
+    assert (tmp_path / "checkpoints" / "deep" / "one.pt").read_bytes() == CONTENT
+    assert fetch(tmp_path, line.replace(site, "http://127.0.0.1:9")).returncode == 0, "it is there already"
+
+
+def test_a_part_that_an_earlier_try_left_does_no_harm(site: str, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "one.pt.part").write_bytes(CONTENT[:100])
+    assert fetch(tmp_path, f"{DIGEST} one.pt {site}/one.pt").returncode == 0
+
+
+def test_another_checkpoint_is_refused_and_removed(site: str, tmp_path: Path) -> None:
+    result = fetch(tmp_path, f"{'0' * 64} one.pt {site}/one.pt")
+    assert result.returncode == 1
+    assert DIGEST in result.stderr
+    assert not (tmp_path / "checkpoints" / "one.pt").exists()
+
+
+def test_an_unknown_digest_is_told_and_refused(site: str, tmp_path: Path) -> None:
+    result = fetch(tmp_path, f"unknown one.pt {site}/one.pt")
+    assert result.returncode == 1
+    assert DIGEST in result.stderr
+
+
+def test_a_file_that_is_not_there_fails_and_leaves_the_others(site: str, tmp_path: Path) -> None:
+    result = fetch(tmp_path, f"{DIGEST} two.pt {site}/two.pt", f"{DIGEST} one.pt {site}/one.pt")
+    assert result.returncode == 1
+    assert "two.pt" in result.stderr
+    assert (tmp_path / "checkpoints" / "one.pt").is_file()
+
+
+def test_the_export_takes_what_was_fetched() -> None:
+    one = pod("jobs/export", "onepeace-export")
+    command, *words = one.container("export")["args"]
+    assert command == "export"
+    parser = ArgumentParser()
+    add_export_arguments(parser)
+    arguments = parser.parse_args(words)
+    listed = (K8S / "jobs" / "export" / "checkpoints.txt").read_text().splitlines()
+    fetched = {Path("/checkpoints") / line.split()[1] for line in listed if not line.startswith("#")}
+    vocabulary = {arguments.bpe_dir / name for name in ("encoder.json", "vocab.bpe", "dict.txt")}
+    asked = {arguments.checkpoint, arguments.grounding, arguments.audio_labels, arguments.labels}
+    assert asked | vocabulary == fetched
+
+
+def test_a_sealed_release_is_not_exported_over(tmp_path: Path) -> None:
+    one = pod("jobs/export", "onepeace-export")
+    words = [word.replace("/models/", f"{tmp_path}/") for word in one.container("export")["command"]]
+    (tmp_path / "r1").mkdir()
+    (tmp_path / "r1" / "SHA256SUMS").touch()
+    (tmp_path / "onepeace").write_text("#!/bin/sh\necho exported $*\n")
+    (tmp_path / "onepeace").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    for release, code in (("r1", 1), ("r2", 0)):
+        environment = {"PATH": path, "MODEL_RELEASE": release}
+        result = subprocess.run(
+            [*words, "export", "--out=x"], env=environment, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == code
+        assert result.stdout == ("" if code else "exported export --out=x\n")
+
+
+@pytest.mark.parametrize("job", [job for job in JOBS if job.startswith("engines/")])
+def test_plans_are_built_on_nodes_of_the_architecture_that_the_folder_names(job: str) -> None:
+    one = pod(f"jobs/{job}", f"onepeace-engines-{job.rpartition('/')[2]}")
+    chosen = one.spec["nodeSelector"]
+    number = "".join(chosen[f"nvidia.com/gpu.compute.{part}"] for part in ("major", "minor"))
+    assert job == f"engines/sm{number}"
+    assert len(one.objects) == len({(part["kind"], part["metadata"]["name"]) for part in one.objects})
+
+
+def stand_in(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_a_model_whose_plan_fails_keeps_onnx_runtime(tmp_path: Path) -> None:
+    """The whole job on two models: `trtexec` writes a plan for one, and half a plan for the other before it fails."""
+    models, work, programs = tmp_path / "models", tmp_path / "work", tmp_path / "programs"
+    for name in ("text", "image"):
+        shutil.copytree(REPOSITORY / name, models / "r1" / name)
+    work.mkdir()
+    stand_in(programs, "nvidia-smi", "echo 9.0; echo 9.0")
+    stand_in(programs, "onepeace", f'exec {sys.executable} -m service.cli "$@"')
+    stand_in(
+        programs,
+        "trtexec",
+        'for word; do case $word in --saveEngine=*) plan=${word#*=};; esac; done; echo plan > "$plan"\n'
+        "case $plan in */text/*) exit 0;; *) exit 1;; esac",
+    )
+    environment = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "TRT_VERSION": "10.16.1.11+cuda13",
+        "FROM_RELEASE": "r1",
+        "MODEL_RELEASE": "r1-plans",
+    }
+    for script, *words in (
+        ("ask-gpu.sh", work / "key"),
+        ("write-graphs.sh", models, work),
+        ("build-plans.sh", work),
+        ("adopt-plans.sh", models, work),
+    ):
+        command = ["sh", str(FILES / script), *map(str, words)]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+    written = read_repository(models / "r1-plans")
+    (plan,) = (models / "r1-plans" / "text" / "1").glob("*.plan")
+    assert plan.name.startswith("sm90-trt10.16.1.11-")
+    assert written["text"].config.cc_model_filenames["9.0"] == plan.name
+    assert not list((models / "r1-plans" / "image" / "1").glob("*.plan"))
+    assert written["image"].config.backend == "onnxruntime"
+    sealed = run("seal-model.sh", models / "r1-plans").stdout
+    assert check(models / "r1-plans", sealed.rpartition("=")[2].strip()).returncode == 0
+    again = ["sh", str(FILES / "write-graphs.sh"), str(models), str(work)]
+    assert subprocess.run(again, env=environment, capture_output=True, check=False).returncode == 1, "it is sealed"

@@ -1,0 +1,153 @@
+"""Who reaches whom: Services and what scales or guards pods find them, policies let through what is meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.rpc.health import SERVICE as HEALTH
+from service.rpc.servicer import SERVICE as RPC_SERVICE
+from tests.k8s.manifests import OVERLAYS, Object, build, built_with, of_kind, pods_of, selects
+
+every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
+POLICY_SELECTORS = {"Ingress": "from", "Egress": "to"}
+
+
+def objects_of(overlay: str) -> list[Object]:
+    return build(f"overlays/{overlay}")
+
+
+def container_ports(one: Any) -> dict[str, int]:
+    return {port["name"]: port["containerPort"] for port in one.main["ports"]}
+
+
+@every_overlay
+def test_every_service_finds_pods_that_listen(overlay: str) -> None:
+    objects = objects_of(overlay)
+    for service in of_kind(objects, "Service").values():
+        found = [one for one in pods_of(objects) if selects(service["spec"]["selector"], one.labels)]
+        assert len(found) == 1
+        for port in service["spec"]["ports"]:
+            assert container_ports(found[0])[port["targetPort"]] == port["port"]
+
+
+@every_overlay
+def test_grpc_clients_find_each_pod(overlay: str) -> None:
+    service = of_kind(objects_of(overlay), "Service")["onepeace-grpc"]
+    assert service["spec"]["clusterIP"] == "None"
+    assert not service["spec"].get("publishNotReadyAddresses")
+
+
+@every_overlay
+def test_deployments_scalers_and_budgets_mean_pods_that_exist(overlay: str) -> None:
+    objects = objects_of(overlay)
+    deployments = of_kind(objects, "Deployment")
+    for one in deployments.values():
+        assert selects(one["spec"]["selector"]["matchLabels"], one["spec"]["template"]["metadata"]["labels"])
+    for scaler in of_kind(objects, "HorizontalPodAutoscaler", "ScaledObject").values():
+        assert scaler["spec"]["scaleTargetRef"]["name"] in deployments
+        assert "replicas" not in deployments[scaler["spec"]["scaleTargetRef"]["name"]]["spec"], (
+            "an apply would reset it"
+        )
+    for budget in of_kind(objects, "PodDisruptionBudget").values():
+        fits = [one for one in pods_of(objects) if selects(budget["spec"]["selector"]["matchLabels"], one.labels)]
+        assert [one.name for one in fits] == [budget["metadata"]["name"]]
+
+
+@every_overlay
+def test_nothing_is_let_through_unless_said(overlay: str) -> None:
+    deny = of_kind(objects_of(overlay), "NetworkPolicy")["default-deny"]
+    assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+@every_overlay
+def test_a_policy_names_ports_that_its_pods_have(overlay: str) -> None:
+    objects = objects_of(overlay)
+    for policy in of_kind(objects, "NetworkPolicy").values():
+        wanted = policy["spec"]["podSelector"].get("matchLabels")
+        if wanted is None:
+            continue
+        (target,) = [one for one in pods_of(objects) if selects(wanted, one.labels)]
+        for rule in policy["spec"].get("ingress", []):
+            assert {port["port"] for port in rule["ports"]} <= container_ports(target).keys()
+
+
+def allowed(objects: list[Object], name: str, direction: str) -> list[tuple[Any, Any]]:
+    """(peer, port) of all rules of a direction that apply to a workload."""
+    (one,) = [one for one in pods_of(objects) if one.name == name]
+    policies = of_kind(objects, "NetworkPolicy").values()
+    applies = [
+        policy for policy in policies if selects(policy["spec"]["podSelector"].get("matchLabels", {}), one.labels)
+    ]
+    return [
+        (peer, port["port"])
+        for policy in applies
+        for rule in policy["spec"].get(direction.lower(), [])
+        for peer in rule[POLICY_SELECTORS[direction]]
+        for port in rule["ports"]
+    ]
+
+
+@pytest.mark.parametrize("overlay", ["gpu", "keda", "monitoring"])
+def test_only_the_gateway_calls_triton_and_triton_calls_nobody(overlay: str) -> None:
+    objects = objects_of(overlay)
+    (gateway,) = [one for one in pods_of(objects) if one.name == "onepeace-gateway"]
+    callers = [peer for peer, port in allowed(objects, "onepeace-triton", "Ingress") if port == "grpc"]
+    (caller,) = callers
+    assert caller.keys() == {"podSelector"}, "in this namespace"
+    assert selects(caller["podSelector"]["matchLabels"], gateway.labels)
+    assert {port for _, port in allowed(objects, "onepeace-triton", "Egress")} == {53}
+
+
+def test_only_the_overlay_for_monitoring_lets_prometheus_in() -> None:
+    ports = {
+        name: {port for _, port in allowed(objects_of(name), "onepeace-triton", "Ingress")}
+        for name in ("gpu", "monitoring")
+    }
+    assert ports == {"gpu": {"grpc"}, "monitoring": {"grpc", "metrics"}}
+
+
+@every_overlay
+def test_the_gateway_is_called_from_marked_namespaces_and_calls_triton_alone(overlay: str) -> None:
+    objects = objects_of(overlay)
+    marked = {"namespaceSelector": {"matchLabels": {"onepeace-client": "true"}}}
+    callers = [(peer, port) for peer, port in allowed(objects, "onepeace-gateway", "Ingress") if port == "grpc"]
+    assert callers == [(marked, "grpc")]
+    has_triton = "onepeace-triton" in of_kind(objects, "Deployment")
+    assert {port for _, port in allowed(objects, "onepeace-gateway", "Egress")} == {53, *([8001] if has_triton else [])}
+
+
+def test_routes_lead_to_ports_of_the_service(tmp_path: Path) -> None:
+    objects = built_with(tmp_path, "gateway-api", "ingress")
+    ports = {port["name"]: port["port"] for port in of_kind(objects, "Service")["onepeace"]["spec"]["ports"]}
+    for kind, port in (("HTTPRoute", "http"), ("GRPCRoute", "grpc")):
+        (route,) = of_kind(objects, kind).values()
+        (gateway,) = of_kind(objects, "Gateway").values()
+        listeners = {one["name"]: one["hostname"] for one in gateway["spec"]["listeners"]}
+        (parent,) = route["spec"]["parentRefs"]
+        assert parent["name"] == gateway["metadata"]["name"]
+        assert [listeners[parent["sectionName"]]] == route["spec"]["hostnames"]
+        for rule in route["spec"]["rules"]:
+            assert rule["backendRefs"] == [{"name": "onepeace", "port": ports[port]}]
+    (ingress,) = of_kind(objects, "Ingress").values()
+    (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
+    assert path["backend"]["service"] == {"name": "onepeace", "port": {"name": "http"}}
+
+
+def test_every_public_path_and_method_has_a_route_and_what_is_for_operators_has_none(tmp_path: Path) -> None:
+    from service.app import ROUTERS
+
+    objects = built_with(tmp_path, "gateway-api")
+    (route,) = of_kind(objects, "HTTPRoute").values()
+    matches = [match["path"] for rule in route["spec"]["rules"] for match in rule["matches"]]
+    prefixes = tuple(match["value"] for match in matches if match["type"] == "PathPrefix")
+    exact = {match["value"] for match in matches if match["type"] == "Exact"}
+    paths = {one.path for router in ROUTERS for one in router.routes} | {"/docs", "/openapi.json"}
+    routed = {path for path in paths if path in exact or path.startswith(prefixes)}
+    assert paths - routed == {"/health/live", "/health/ready", "/metrics"}
+    assert all(any(path.startswith(prefix) for path in paths) for prefix in prefixes)
+    (grpc_route,) = of_kind(objects, "GRPCRoute").values()
+    services = {match["method"]["service"] for rule in grpc_route["spec"]["rules"] for match in rule["matches"]}
+    assert services == {RPC_SERVICE, HEALTH}

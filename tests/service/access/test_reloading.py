@@ -1,0 +1,102 @@
+"""When files are read anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from service.access import reloading
+from service.access.reloading import Reloader
+
+
+class Thing:
+    """Notes each reading of its file; fails as told."""
+
+    name = "things"
+
+    def __init__(self, path: Path) -> None:
+        self.paths = (path,)
+        self.read: list[str] = []
+        self.failure: Exception | None = None
+
+    def load(self) -> str:
+        self.read.append(self.paths[0].read_text())
+        if self.failure is not None:
+            raise self.failure
+        return "fine"
+
+
+class Observer:
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+
+    def reloaded(self, what: str, outcome: str) -> None:
+        self.outcomes[outcome] += 1
+
+
+@pytest.fixture
+def thing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Thing:
+    monkeypatch.setattr(reloading, "LOOK_EVERY_S", 0.01)
+    path = tmp_path / "file"
+    path.write_text("1")
+    return Thing(path)
+
+
+@asynccontextmanager
+async def reloader(*things: Thing) -> AsyncIterator[tuple[Reloader, Observer]]:
+    observer = Observer()
+    running = Reloader(things, observer)
+    task = asyncio.create_task(running.run())
+    try:
+        yield running, observer
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_file_is_read_once_and_again_when_it_changes(thing: Thing) -> None:
+    async with reloader(thing) as (_, observer):
+        await until(lambda: thing.read == ["1"])  # what changed since the start is not missed
+        await asyncio.sleep(0.1)
+        thing.paths[0].write_text("22")
+        await until(lambda: thing.read[-1] == "22")
+        await asyncio.sleep(0.1)
+        assert thing.read == ["1", "22"] or thing.read == ["1", "", "22"]  # caught between two steps of writing
+        assert observer.outcomes["failed"] == 0
+
+
+async def test_reading_can_be_asked_for(thing: Thing) -> None:
+    async with reloader(thing) as (running, _):
+        await until(lambda: len(thing.read) == 1)
+        running.ask()
+        await until(lambda: len(thing.read) == 2)
+
+
+async def test_no_failure_ends_the_watch_or_harms_another_thing(
+    thing: Thing, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = Thing(tmp_path / "other")
+    other.paths[0].write_text("a")
+    async with reloader(thing, other) as (_, observer):
+        await until(lambda: other.read == ["a"])
+        for failure in (OSError("gone"), RuntimeError("a fault of ours"), None):
+            thing.failure = failure
+            count = len(thing.read)
+            thing.paths[0].write_text("x" * (count + 2))
+            await until(lambda count=count: len(thing.read) > count)  # type: ignore[misc]
+        await until(lambda: observer.outcomes["ok"] >= 3)
+        assert observer.outcomes["failed"] >= 2
+        assert other.read == ["a"]
+    assert "things stay as they were, the new ones can't be used: gone" in caplog.text
