@@ -13,6 +13,6 @@ FAULTS = ("sigterm", "poison", "engine_death", "model_files", "full_disk")
 TRAFFIC = ("overload", "slow_clients", "soak")
 
 
-@pytest.mark.parametrize("name", (*FAULTS, *TRAFFIC))
+@pytest.mark.parametrize("name", [*FAULTS, *TRAFFIC])
 def test_the_small_experiment_holds(name: str) -> None:
     assert broken(find_experiments()[name].run("small")) == []
