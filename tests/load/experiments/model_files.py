@@ -88,17 +88,16 @@ def start(repository: Path, *flags: str) -> tuple[int | None, str, float]:
     """Exit code, log and seconds of a start; None when it got ready instead."""
     command = [sys.executable, "-m", "service.cli", "serve", "--model-repository", str(repository), "--port", "0"]
     started = time.monotonic()
-    process = subprocess.Popen([*command, "--grpc-port", "0", *flags], stderr=subprocess.PIPE, text=True)
     lines = []
-    try:
-        for line in process.stderr or ():
-            lines.append(line)
-            if line.startswith("Ready on"):
-                return None, "".join(lines), time.monotonic() - started
-        return process.wait(START_S), "".join(lines), time.monotonic() - started
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen([*command, "--grpc-port", "0", *flags], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            for line in process.stderr or ():
+                lines.append(line)
+                if line.startswith("Ready on"):
+                    return None, "".join(lines), time.monotonic() - started
+            return process.wait(START_S), "".join(lines), time.monotonic() - started
+        finally:
+            process.kill()
 
 
 def refusals(folder: Path, damages: dict[str, Damage]) -> list[Figure]:
