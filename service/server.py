@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
+import select
 import signal
 import socket
 import sys
@@ -30,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
-ACCEPT_REST_S = 0.1
-"""Time to accept what waits in the backlog before the listener closes."""
+ACCEPT_REST_S, ACCEPT_LOOK_S, ACCEPT_AT_MOST_S = 0.1, 0.01, 2.0
+"""Time to accept what waits in the backlog before the listener closes: at least, between two looks, at most."""
 SILENT_CONNECTION_S = 0.5
 """Time for a connection that was just accepted to send its request before idle connections are closed."""
 
@@ -78,12 +80,17 @@ class DrainingServer(uvicorn.Server):
         self._stop_rpc()
         for listener in self._listeners:
             listener.listen(0)
-        asyncio.get_running_loop().call_later(ACCEPT_REST_S, self._stop_listening)
+        loop = asyncio.get_running_loop()
+        loop.call_later(ACCEPT_REST_S, self._stop_listening, loop.time() + ACCEPT_AT_MOST_S)
 
-    def _stop_listening(self) -> None:
+    def _stop_listening(self, until_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() < until_s and _anyone_waits(self._listeners):  # a busy loop accepts late
+            loop.call_later(ACCEPT_LOOK_S, self._stop_listening, until_s)
+            return
         for server in self.servers:
             server.close()
-        asyncio.get_running_loop().call_later(SILENT_CONNECTION_S, self._stop)
+        loop.call_later(SILENT_CONNECTION_S, self._stop)
 
     def _stop_rpc(self) -> None:
         if self.rpc is not None:
@@ -118,7 +125,8 @@ class DrainingServer(uvicorn.Server):
         if self._runtime.ready():  # else the engine says what it waits for
             grpc = f", gRPC on port {self.rpc.port}" if self.rpc is not None else ""
             key = "" if self._runtime.gate is None else ' -H "Authorization: Bearer $KEY"'
-            sys.stderr.write(TRY.format(base=base, grpc=grpc, key=key))
+            with contextlib.suppress(OSError):  # a full disk behind it must not matter
+                sys.stderr.write(TRY.format(base=base, grpc=grpc, key=key))
 
 
 def serve(settings: Settings) -> int:
@@ -179,6 +187,14 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise SettingsError(f"{ENV_PREFIX}HOST, {ENV_PREFIX}PORT: can't listen on {host}:{port}: {error}") from error
+
+
+def _anyone_waits(listeners: list[socket.socket]) -> bool:
+    """Whether a connection is there that was not accepted yet."""
+    poll = select.poll()
+    for listener in listeners:
+        poll.register(listener, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _start_reloading(server: DrainingServer, runtime: Runtime) -> asyncio.Task[None] | None:

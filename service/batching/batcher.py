@@ -112,7 +112,8 @@ class Batcher:
                 self._end_abandoned_calls()
 
     async def drain(self) -> None:
-        """Wait for the batches that are running."""
+        """Wait for the batches that are running, unless nobody waits for them: a dead engine would never end those."""
+        self._end_abandoned_calls()
         while self._running:
             await asyncio.wait(self._running)
 

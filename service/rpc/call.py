@@ -183,9 +183,12 @@ class Calls:
         self.intake = Intake(runtime.settings)
         self.stopping = asyncio.Event()
 
-    def stop_reading(self) -> None:
-        """The service stops: calls whose message is still on its way end, streams take no more messages."""
+    def stop_streams(self) -> None:
+        """The service stops: streams take no more messages."""
         self.stopping.set()
+
+    def end_unread(self) -> None:
+        """Calls whose message is still on its way end: the service can't wait for slow callers."""
         for call in self._active:
             if call.context.body_read_s is None:
                 call.end(Draining("the service is stopping"))

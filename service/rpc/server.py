@@ -21,6 +21,8 @@ MAX_METADATA_BYTES = 64 * 1024  # as many as headers of the REST endpoints may h
 IDENTITY_ONLY = 1  # bit 0 of the compression algorithms
 PING_EVERY_MS, PING_TIMEOUT_MS, LEAST_PING_REST_MS = 60_000, 20_000, 10_000
 MAX_PING_STRIKES = 2
+SILENT_CALL_S = 0.5
+"""Time for calls that have just come to send their message before those without one are ended."""
 TELL_S = 0.5
 """Time for calls that are ended at the end of the grace period to be told so."""
 WHOLE_DAY_S = 86_400
@@ -106,11 +108,14 @@ class RpcServer:
 
     async def _stop(self) -> None:
         self._health.stop()
-        self._calls.stop_reading()
-        grace = asyncio.get_running_loop().call_later(self._settings.grace_s, self._calls.end_all)
+        self._calls.stop_streams()
+        loop = asyncio.get_running_loop()
+        silence = loop.call_later(SILENT_CALL_S, self._calls.end_unread)
+        grace = loop.call_later(self._settings.grace_s, self._calls.end_all)
         try:
             await self._server.stop(self._settings.grace_s + TELL_S)
         finally:
+            silence.cancel()
             grace.cancel()
 
 

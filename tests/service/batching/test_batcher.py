@@ -231,6 +231,14 @@ async def test_several_slots_run_side_by_side() -> None:
     assert engine.batches == [1, 1, 1]
 
 
+async def test_the_end_does_not_wait_for_a_dead_engine_when_nobody_else_does() -> None:
+    engine = FakeEngine(total)
+    batcher, _ = make(engine)
+    caller = await held(batcher, engine)  # the gate never opens
+    caller.cancel()
+    await asyncio.wait_for(batcher.drain(), 5)
+
+
 async def test_a_call_that_nobody_waits_for_is_ended_where_the_engine_can() -> None:
     engine = FakeEngine(total)
     engine.gives_up = True
