@@ -11,7 +11,7 @@ PROTO = onepeace/v1/onepeace.proto
 NODE_MODULES = client/typescript/node_modules/.package-lock.json
 TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: audit sbom licences serve gpu triton test lint types unit train eval bench proto typescript lock hashes clean help manifests k8s-check
+.PHONY: audit sbom licences serve gpu triton test lint types unit train eval bench reliability proto typescript lock hashes clean help manifests k8s-check
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -77,6 +77,9 @@ eval: .venv/dev  ## Measure the running server on the made test split
 
 bench: .venv/dev  ## Measure engine, decoding and service on the same cores
 	$(BIN)/python -m bench
+
+reliability: .venv/dev  ## Overload, faults and hostile input, at full scale; EXPERIMENTS names some
+	$(BIN)/python -m tests.load $(EXPERIMENTS) --json runs/reliability.json
 
 hashes: .venv/dev  ## Write docker/*.lock: what the images install, at the versions of requirements.lock, with hashes
 	$(HASH) pyproject.toml --extra cpu --extra otel -c requirements.lock -o docker/gateway.lock

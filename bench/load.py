@@ -20,6 +20,19 @@ class Load:
     elapsed_s: float = 0.0
 
 
+async def read_answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Head and body of one answer.
+
+    Raises:
+        asyncio.IncompleteReadError: the connection ended before.
+    """
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+    )
+    return head, await reader.readexactly(length)
+
+
 async def _connection(port: int, requests: Sequence[bytes], until: float, load: Load) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -28,11 +41,7 @@ async def _connection(port: int, requests: Sequence[bytes], until: float, load: 
             if started >= until:
                 break
             writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = next(
-                int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
-            )
-            await reader.readexactly(length)
+            head, _ = await read_answer(reader)
             if b" 200 " in head[:20]:
                 load.latencies.append(time.perf_counter() - started)
             else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,8 +12,8 @@ import onnx_ir as ir
 
 from export.one_peace.audio_adapter import SAMPLE_RATE_HZ
 from export.one_peace.config import ModelConfig
-from export.one_peace.image_adapter import MEAN, STD
 from export.triton.config import native_config, write_native
+from service.fingerprint import WEIGHTS_FILE, fingerprint
 from service.repository import (
     CARD_FILE,
     CONTRACTS,
@@ -31,14 +29,10 @@ from service.repository import (
     ModelCard,
     ModelFolder,
     Precision,
-    RepositoryError,
 )
 
 MAX_SINGLE_FILE_BYTES = 2_000_000_000  # a protobuf message ends at 2 GiB
-WEIGHTS_FILE = "model.onnx.data"
 MIN_AUDIO_S = 1.0
-SIZE_FIELDS = ("embedding_dim", "logit_scale", "image_size", "max_tokens", "num_labels", "activation")
-SOUND_FIELDS = ("sample_rate_hz", "min_audio_s", "max_audio_s")
 ACTIVATIONS: dict[str, Activation] = {
     "audio_labels": "softmax",
     "vqa": "sigmoid",
@@ -90,33 +84,6 @@ def save_graph(graph: ir.Model, path: Path) -> None:
         ir.save(graph, path, external_data=WEIGHTS_FILE)
     else:
         ir.save(graph, path)
-
-
-def fingerprint(folder: Path, sizes: dict[str, Any]) -> str:
-    """SHA-256 over graph, weights, tokenizer and preprocessing; dates, labels and tuning don't count."""
-    digest = hashlib.sha256()
-    for file in (MODEL_FILE, MODEL_FILE.with_name(WEIGHTS_FILE), Path(TOKENIZER_FILE)):
-        if (folder / file).is_file():
-            digest.update(f"{file.name}\n{file_sha256(folder / file)}\n".encode())
-    known = {field: value for field, value in sizes.items() if value is not None}
-    digest.update(json.dumps({**known, "mean": MEAN, "std": STD}, sort_keys=True).encode())
-    return digest.hexdigest()
-
-
-def check_fingerprint(folder: Path, card: ModelCard) -> None:
-    """Make sure that the files are those that the card was written for.
-
-    Raises:
-        RepositoryError: a file or a size was changed since.
-    """
-    if fingerprint(folder, {field: getattr(card, field) for field in SIZE_FIELDS + SOUND_FIELDS}) != card.fingerprint:
-        raise RepositoryError(f"{folder}: graph, weights, tokenizer or sizes are not those that its fingerprint names")
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def card_sizes(name: str, source: Source) -> dict[str, Any]:

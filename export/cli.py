@@ -125,7 +125,8 @@ def _export(args: argparse.Namespace, checkpoints: dict[str, Path], target: Targ
 
 
 def _verify(repository: Path, checkpoints: dict[str, Path]) -> int:
-    from export import agreement, artifact, exporter, verifier
+    from export import agreement, exporter, verifier
+    from service.fingerprint import check_fingerprint
     from service.repository import CARD_FILE, read_card
 
     print(agreement.HEADER)
@@ -135,7 +136,7 @@ def _verify(repository: Path, checkpoints: dict[str, Path]) -> int:
         for name in exporter.models_of(role, checkpoint):
             verdict = verifier.verify_model(repository / name, checkpoint)
             print(verdict.line(), flush=True)
-            artifact.check_fingerprint(repository / name, read_card(repository / name / CARD_FILE))
+            check_fingerprint(repository / name, read_card(repository / name / CARD_FILE))
             passed = passed and verdict.passed
     return 0 if passed else 1
 

@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from export.agreement import Verdict
-from export.artifact import Source, file_sha256, write_model
+from export.artifact import Source, write_model
 from export.one_peace.checkpoint import Checkpoint, load_checkpoint
 from export.one_peace.config import HEAD_MODALITIES
 from export.one_peace.model import ClassifyModel, EmbeddingModel
@@ -24,6 +24,7 @@ from export.tokenizer import build_tokenizer
 from export.tracing import trace
 from export.triton.variant import Report, refuse_unsupported, retarget, say_nothing
 from export.verifier import verify_model
+from service.fingerprint import file_sha256
 from service.repository import CONTRACTS, TOKENS, Precision
 
 EMBEDDINGS = "checkpoint"  # the role of the file that holds `text`, `image` and `audio`

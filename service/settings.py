@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     engine_device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="of the engine onnx: auto (CUDA where it can be used), cpu, or cuda (else the start fails)"
     )
+    verify_model: bool = Field(
+        True, description="of the engine onnx: refuse to start when a model's files are not those of its fingerprint"
+    )
     engine_threads: int = Field(0, ge=0, le=1024, description="threads of one model call; 0: one for each core")
     decode_threads: int = Field(0, ge=0, le=1024, description="files decoded at once; 0: one for each core")
     decode_isolation: Literal["process", "thread"] = Field(

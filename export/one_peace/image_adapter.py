@@ -9,16 +9,13 @@ from torch import Tensor, nn
 from export.one_peace.config import PATCH, EncoderConfig, ImageConfig
 from export.one_peace.positions import ImageBias
 from export.one_peace.sequence import TokenSequence
-
-# of RGB in [0, 1]; the values of CLIP, arXiv:2103.00020, which ONE-PEACE kept
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
+from service.fingerprint import PIXEL_MEAN, PIXEL_STD
 
 
 def normalize_pixels(pixels: Tensor, dtype: torch.dtype) -> Tensor:
     """Turn RGB `pixels` uint8 [B, 3, S, S] into what the model was trained on, in `dtype`."""
-    mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=pixels.device).view(1, 3, 1, 1)
+    mean = torch.tensor(PIXEL_MEAN, device=pixels.device).view(1, 3, 1, 1)
+    std = torch.tensor(PIXEL_STD, device=pixels.device).view(1, 3, 1, 1)
     return ((pixels.float() / 255 - mean) / std).to(dtype)
 
 

@@ -20,4 +20,6 @@ def build_engine(models: dict[str, ModelFolder], settings: Settings, observer: E
         return TritonEngine(models, settings, observer)
     from service.engine.onnx import OnnxEngine
 
-    return OnnxEngine(models, threads=settings.engine_cores(), device=settings.engine_device)
+    return OnnxEngine(
+        models, threads=settings.engine_cores(), device=settings.engine_device, verify=settings.verify_model
+    )

@@ -16,6 +16,7 @@ from service.engine.onnx_runtime import load_onnxruntime
 from service.engine.protocol import Array, Batch
 from service.engine.warmup import warmup_batches
 from service.errors import EngineFailure
+from service.fingerprint import check_fingerprint
 from service.repository import ModelFolder, RepositoryError
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
@@ -34,9 +35,12 @@ class OnnxEngine:
     gives_up = False  # a running session can't be stopped
     device = "cpu"
 
-    def __init__(self, models: dict[str, ModelFolder], *, threads: int, device: Device = "auto") -> None:
-        """`device`: cuda must be usable, auto takes it where it is, cpu never does."""
+    def __init__(
+        self, models: dict[str, ModelFolder], *, threads: int, device: Device = "auto", verify: bool = True
+    ) -> None:
+        """`device`: cuda must be usable, auto takes it where it is, cpu never does. `verify`: see `start`."""
         self._models = models
+        self._verify = verify
         self._threads = threads
         self._wanted = device
         self._sessions: dict[str, Any] = {}
@@ -47,16 +51,18 @@ class OnnxEngine:
         )
 
     async def start(self) -> None:
-        """Load every model and run its warm-up rows.
+        """Verify that every model's files are those of its fingerprint, unless told not to; load it and warm it up.
 
         Raises:
-            RepositoryError: a model can't be loaded, its tensors are not those of its `config.pbtxt`, or CUDA was
-                asked for and can't be used.
+            RepositoryError: a model's files were changed, it can't be loaded, its tensors are not those of its
+                `config.pbtxt`, or CUDA was asked for and can't be used.
             EngineFailure: a model fails on its own warm-up rows.
         """
         refuse_two_runtimes()
         loop = asyncio.get_running_loop()
         for name, model in self._models.items():
+            if self._verify:
+                await loop.run_in_executor(self._pool, check_fingerprint, model.path, model.card)
             session = await loop.run_in_executor(self._pool, _load, model, self._threads, self._wanted)
             self.device = "cuda" if CUDA in session.get_providers() else "cpu"
             self._sessions[name] = session

@@ -16,6 +16,7 @@ from export.one_peace.checkpoint import load_checkpoint
 from export.one_peace.config import HeadConfig
 from export.one_peace.random_checkpoint import random_config, write_random_checkpoint
 from export.verifier import verify_model
+from service.fingerprint import WEIGHTS_FILE
 from service.repository import CONTRACTS, MODEL_FILE, Precision, read_repository
 from tests.export.exported import open_session, run_session, write_bytes_vocabulary
 from tests.export.random_models import CLASSIFY_CONFIGS, batch_rows, quick, random_rows
@@ -175,7 +176,7 @@ def test_weights_of_a_large_model_lie_in_a_file_beside_it(workshop, repository, 
     locations = {
         entry.value for weight in graph.graph.initializer for entry in weight.external_data if entry.key == "location"
     }
-    assert locations == {artifact.WEIGHTS_FILE}
+    assert locations == {WEIGHTS_FILE}
     (tmp_path / "checkpoint.pt").unlink()
     batch = batch_rows(random_rows(), ["pixels"])
     found = run_session(open_session(tmp_path / "elsewhere" / "image"), batch)

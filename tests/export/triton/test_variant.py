@@ -9,7 +9,6 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from export.artifact import WEIGHTS_FILE
 from export.target import PlanOptions, TargetOptions
 from export.tensorrt.eligibility import UnsupportedModel
 from export.tensorrt.graph import write_standard_graph
@@ -19,6 +18,7 @@ from export.triton import variant
 from export.triton.variant import say_nothing, write_variant
 from service.engine.onnx import OnnxEngine
 from service.engine.warmup import warmup_batches
+from service.fingerprint import WEIGHTS_FILE
 from service.repository import MODEL_FILE, read_config, read_model, read_repository
 from tests.export.committed import rows_for, run
 from tests.repository import REPOSITORY

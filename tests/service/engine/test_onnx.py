@@ -78,16 +78,33 @@ async def test_what_the_runtime_refuses_is_an_engine_failure_without_its_words(r
 async def test_a_damaged_graph_ends_the_start_with_its_path(repository: Path) -> None:
     path = repository / "text" / "1" / "model.onnx"
     path.write_bytes(path.read_bytes()[:1000])
-    engine = OnnxEngine(read_repository(repository), threads=1)
+    engine = OnnxEngine(read_repository(repository), threads=1, verify=False)
     with pytest.raises(RepositoryError, match=r"model\.onnx"):
         await engine.start()
 
 
 async def test_a_graph_with_other_tensors_than_its_config_is_refused(repository: Path) -> None:
     shutil.copy(REPOSITORY / "image" / "1" / "model.onnx", repository / "text" / "1" / "model.onnx")
-    engine = OnnxEngine(read_repository(repository), threads=1)
+    engine = OnnxEngine(read_repository(repository), threads=1, verify=False)
     with pytest.raises(RepositoryError, match="tokens"):
         await engine.start()
+
+
+async def test_weights_that_were_changed_are_refused_unless_told_not_to_look(repository: Path) -> None:
+    flip_a_weight(repository / "text" / "1" / "model.onnx")
+    models = read_repository(repository)
+    with pytest.raises(RepositoryError, match=r"text: .*fingerprint"):
+        await OnnxEngine(models, threads=1).start()
+    lenient = OnnxEngine(models, threads=1, verify=False)
+    await lenient.start()  # the runtime itself sees nothing wrong
+    await lenient.close()
+
+
+def flip_a_weight(path: Path) -> None:
+    """One bit in the middle of the file, where the weights are."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 async def test_a_device_that_is_asked_for_and_missing_ends_the_start(repository: Path) -> None:

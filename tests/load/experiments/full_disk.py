@@ -1,0 +1,98 @@
+"""Logs that can't be written (a full device) and logs that nobody reads (a full pipe): calls are served as ever."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import httpx
+
+from bench.processes import free_ports
+from tests.load.experiment import Experiment, Figure, Scale
+from tests.repository import REPOSITORY
+
+REQUESTS: dict[Scale, int] = {"full": 5000, "small": 300}  # at `debug` each is a line of more than 64 bytes
+START_S, ANSWER_S, END_S = 60.0, 10.0, 20.0
+STILL_RUNNING = -1
+ROW = {"inputs": [{"text": "a cow"}]}
+WRONG = {"inputs": [{"image": "bm90IGEgcGljdHVyZQ=="}]}
+
+
+@contextmanager
+def server_with_log(log: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A server whose standard output and error are the descriptor `log`; its address once it is ready."""
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--grpc-port", "0"]
+    command += ["--model-repository", str(REPOSITORY), "--log-level", "debug", "--drain-s", "0"]
+    process = subprocess.Popen(command, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_ready(url)
+        yield url, process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until_ready(url: str) -> None:
+    """Raises: TimeoutError."""
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        try:
+            if httpx.get(url + "/health/ready", timeout=ANSWER_S).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise TimeoutError(url)
+
+
+def outcomes(url: str, count: int) -> Counter[int | str]:
+    """Statuses of good and wrong requests in turn; ends at the first that is not answered."""
+    seen: Counter[int | str] = Counter()
+    with httpx.Client(base_url=url, timeout=ANSWER_S) as client:
+        for number in range(count):
+            try:
+                seen[client.post("/embed", json=WRONG if number % 2 else ROW).status_code] += 1
+            except httpx.TransportError as error:
+                seen[type(error).__name__] += 1
+                break
+    return seen
+
+
+def figures_of(title: str, log: int, count: int) -> list[Figure]:
+    """Serve, and end by SIGTERM."""
+    with server_with_log(log) as (url, process):
+        seen = outcomes(url, count)
+        process.terminate()
+        try:
+            code = process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            code = STILL_RUNNING
+    return [
+        Figure(f"{title}: requests", count),
+        Figure("… answered as ever (200, 422)", seen[200] + seen[422], at_least=count),
+        Figure("… ended by SIGTERM, with code", code, at_least=0, at_most=0),
+    ]
+
+
+def run(scale: Scale) -> Sequence[Figure]:
+    """The device, then the pipe."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    reader, writer = os.pipe()
+    try:
+        return [
+            *figures_of("log to a full device", full, REQUESTS[scale]),
+            *figures_of("log to a pipe that nobody reads", writer, 5 * REQUESTS[scale]),
+        ]
+    finally:
+        for descriptor in (full, reader, writer):
+            os.close(descriptor)
+
+
+EXPERIMENT = Experiment("full_disk", "Logs that can't be written", run)

@@ -1,0 +1,136 @@
+"""Three times as many pictures as the service can embed: it answers as many as ever, and refuses the rest at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import uvloop
+
+from bench.load import run_load
+from bench.samples import make_samples
+from tests.load.experiment import Experiment, Figure, Scale
+from tests.load.server import server_apart
+from tests.load.traffic import Answer, Connection, Crowd, percentile
+
+FACTOR = 3
+CONNECTIONS = 64
+SERVED, REFUSED = 200, 429
+LATITUDE_S = 0.02
+"""How much more than twice the usual latency still counts as usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Lengths of the phases, and bounds."""
+
+    max_queue: int
+    peak_s: float
+    overload_s: float
+    least_goodput: float
+    latest_refusal_s: float
+    latest_recovery_s: float
+
+
+SIZES: dict[Scale, Size] = {
+    "full": Size(1024, 15.0, 60.0, 0.9, 0.05, 5.0),
+    "small": Size(72, 1.5, 3.0, 0.4, 2.0, 20.0),  # bounds that a crowded machine keeps
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rush:
+    """What came of it: `ended_s` is when the last request was offered, by the clock of `Answer`."""
+
+    answers: Sequence[Answer]
+    lost: int
+    offered: float
+    started_s: float
+    ended_s: float
+    recovery_s: float
+
+    def goodput(self) -> float:
+        """Pictures embedded a second while the rush lasted."""
+        served = [answer for answer in self.of(SERVED) if answer.sent_s + answer.seconds <= self.ended_s]
+        return len(served) / (self.ended_s - self.started_s)
+
+    def of(self, status: int) -> list[Answer]:
+        """The answers with a status."""
+        return [answer for answer in self.answers if answer.status == status]
+
+
+def run(scale: Scale) -> Sequence[Figure]:
+    """Peak, overload, recovery, peak again."""
+    size = SIZES[scale]
+    (image,) = [sample for sample in make_samples() if sample.model == "image"]
+    request = image.http_request("localhost")
+    with (
+        server_apart(max_queue=size.max_queue, max_items=64) as server,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+
+        def peak(seconds: float) -> float:
+            load = run_load([server.port], [request], CONNECTIONS, seconds)
+            return len(load.latencies) / load.elapsed_s
+
+        peak(size.peak_s / 5)
+        before = peak(size.peak_s)
+        usual_s = runner.run(usual_latency(server.port, request))
+        rush = runner.run(overload(server.port, request, FACTOR * before, size.overload_s, usual_s))
+        after = peak(size.peak_s)
+    refused, served = rush.of(REFUSED), rush.of(SERVED)
+    odd = Counter(answer.status for answer in rush.answers if answer.status not in {SERVED, REFUSED})
+    return [
+        Figure("peak before, 64 callers who wait", before, "/s"),
+        Figure("peak after", after, "/s"),
+        Figure("offered", rush.offered, "/s", at_least=0.9 * FACTOR * before if scale == "full" else None),
+        Figure("goodput ÷ peak before", rush.goodput() / before, at_least=size.least_goodput),
+        Figure("served, median", percentile([answer.seconds for answer in served], 0.5), "s"),
+        Figure("refused with 429", len(refused), at_least=1),
+        Figure("… without Retry-After", sum(not answer.retry_after for answer in refused), at_most=0),
+        Figure("… median", 1000 * percentile([answer.seconds for answer in refused], 0.5), "ms"),
+        Figure("… 99th percentile", 1000 * percentile([answer.seconds for answer in refused], 0.99), "ms",
+               at_most=1000 * size.latest_refusal_s),
+        Figure("other statuses", sum(odd.values()), at_most=0),
+        Figure("connections lost", rush.lost, at_most=0),
+        Figure("a lone picture before, median", usual_s * 1000, "ms"),
+        Figure("as fast again after", rush.recovery_s, "s", at_most=size.latest_recovery_s),
+    ]  # fmt: skip
+
+
+async def usual_latency(port: int, request: bytes) -> float:
+    """Median seconds of a lone request."""
+    connection = await Connection.open(port)
+    answers = [await connection.ask(request) for _ in range(30)]
+    connection.close()
+    return percentile([answer.seconds for answer in answers], 0.5)
+
+
+async def overload(port: int, request: bytes, rate: float, seconds: float, usual_s: float) -> Rush:
+    """Offer, then look how long a newcomer still has to wait."""
+    crowd = Crowd(port, [request])
+    started_s = time.perf_counter()
+    offered = await crowd.come(rate, seconds)
+    ended_s = time.perf_counter()
+    recovery_s = await until_usual(port, request, usual_s) - ended_s
+    await crowd.leave()
+    return Rush(crowd.answers, crowd.lost, offered, started_s, ended_s, recovery_s)
+
+
+async def until_usual(port: int, request: bytes, usual_s: float) -> float:
+    """The time at which the first of three requests was sent that are as fast as usual."""
+    connection = await Connection.open(port)
+    quick: list[Answer] = []
+    while len(quick) < 3:
+        answer = await connection.ask(request)
+        as_usual = answer.status == SERVED and answer.seconds < 2 * usual_s + LATITUDE_S
+        quick = [*quick, answer] if as_usual else []
+        await asyncio.sleep(0.02)
+    connection.close()
+    return quick[0].sent_s
+
+
+EXPERIMENT = Experiment("overload", "3 × capacity for 60 s", run)
