@@ -23,7 +23,6 @@ SERVER_FAULTS = frozenset(
         grpc.StatusCode.DATA_LOSS,
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.UNIMPLEMENTED,
     }
 )
 
