@@ -82,9 +82,10 @@ class Template:
         self._tell(forked=child)
 
     def _become_worker(self, parent: int, limits: WorkerLimits, channel: int, file: int) -> None:
-        code = 1
+        code, errors = 1, os.dup(sys.stderr.fileno())
         try:
             live_no_longer_than(parent)
+            _silence_libraries()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for own in (self._control, self._wakeup, self._waker):
@@ -94,7 +95,7 @@ class Template:
         except ConnectionError:
             code = 0  # nobody needs this worker any more
         except BaseException:
-            traceback.print_exc()
+            os.write(errors, traceback.format_exc().encode())
         finally:
             os._exit(code)
 
@@ -108,6 +109,14 @@ class Template:
 
     def _tell(self, **message: Any) -> None:
         self._control.send(json.dumps(message).encode())
+
+
+def _silence_libraries() -> None:
+    """Send what native code prints nowhere: libmpg123 comments on a caller's file, past the log and its format."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def main() -> None:

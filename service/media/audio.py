@@ -158,8 +158,9 @@ class ClipSums:
             return
         exact = block.astype(np.float64)
         self._count += len(block)
-        self._sum += float(exact.sum())
-        self._squares += float(np.square(exact, out=exact).sum())
+        with np.errstate(all="ignore"):  # `finish` looks for what is not finite
+            self._sum += float(exact.sum())
+            self._squares += float(np.square(exact, out=exact).sum())
         if self._room:
             self._kept.append(block[: self._room].copy())
             self._room -= len(self._kept[-1])

@@ -135,10 +135,21 @@ def test_decoders_get_nothing_of_the_service(server: LiveServer) -> None:
         assert "onnxruntime" not in Path(f"/proc/{process}/maps").read_text()
     for worker in workers_of(server.process.pid):
         files = open_files(worker)
-        assert len(files) == 5, files  # input, output, error, socket, file in memory
-        assert files[0] == "/dev/null"
+        assert len(files) == 6, files  # input, output, error, socket, file in memory, error for its own end
+        assert files[:3] == ["/dev/null"] * 3
         assert sum(file.startswith("socket:") for file in files) == 1
         assert sum("memfd:decoding" in file for file in files) == 1
+
+
+async def test_libraries_write_nothing_into_the_log(server: LiveServer, client: httpx.AsyncClient) -> None:
+    sound = clip(1, form="MP3")
+    gap = sound[:1000] + sound[1300:]  # libmpg123 says on stderr how it finds the next frame
+    for _ in range(WORKERS):
+        answer = await client.post("/embed", files={"audio": ("x.mp3", gap)})
+        assert answer.json()["data"][0]["modality"] == "audio"
+    assert "libmpg123" not in server.log()
+    assert "Illegal Audio" not in server.log()
+    assert "resync" not in server.log()
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

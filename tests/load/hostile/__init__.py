@@ -1,0 +1,1 @@
+"""Files and bodies that are made to harm, and ways to send them."""
