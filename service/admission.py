@@ -31,6 +31,15 @@ class Admission:
         self.items = 0
         self.bytes = 0
 
+    def check_room(self) -> None:
+        """Make sure that there is room for one item: without it, a body isn't worth being read.
+
+        Raises:
+            QueueFull: there is none.
+        """
+        if self.items >= self._max_items:
+            raise QueueFull("the queue is full", limit=self._max_items, actual=self.items)
+
     def take_items(self, holder: Holder, count: int) -> None:
         """Account for `count` more items.
 

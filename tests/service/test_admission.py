@@ -23,5 +23,8 @@ def test_items_and_bytes_are_bounded_and_given_back() -> None:
     admission.release(first)
     admission.release(first)
     assert (admission.items, admission.bytes) == (0, 0)
+    admission.check_room()
     admission.take_items(second, 3)
+    with pytest.raises(QueueFull):
+        admission.check_room()
     admission.take_bytes(second, 100)
