@@ -63,6 +63,15 @@ class Stages:
     span: Span | None = None
     tally: Tally = field(default_factory=Tally)
 
+    def add(self, other: Stages) -> None:
+        """Add another's seconds."""
+        self.read += other.read
+        self.fetch += other.fetch
+        self.decode += other.decode
+        self.queue += other.queue
+        self.infer += other.infer
+        self.encode += other.encode
+
     def items(self) -> tuple[tuple[str, float], ...]:
         """The stages in the order in which they happen."""
         return (
@@ -98,6 +107,7 @@ class RequestContext:
     `headers` has lower-case names, as ASGI gives them; `started_s` and `body_read_s` are the event loop's time,
     which is coarse (uvloop: 1 ms); `began_s` is `time.perf_counter()`. `body_bytes` and `answer_bytes` are sizes on
     the wire; `caller` is None where no key was needed.
+    What it holds: see `Holder`.
     """
 
     request_id: str
@@ -107,6 +117,7 @@ class RequestContext:
     stages: Stages = field(default_factory=Stages)
     held_bytes: int = 0
     held_items: int = 0
+    shared_bytes: int = 0
     began_s: float = field(default_factory=time.perf_counter)
     body_bytes: int = 0
     answer_bytes: int = 0

@@ -6,7 +6,7 @@ import logging
 import time
 
 from service.admission import Admission
-from service.context import RequestContext
+from service.context import RequestContext, Stages
 from service.correlation import valid_traceparent
 from service.errors import ServiceError
 from service.log_sink import LogSink
@@ -62,6 +62,12 @@ class Ledger:
                 self._sink.write(line.encode() + b"\n")
             else:
                 logger.log(level, "%s", line)
+
+    def item_ended(self, stages: Stages, outcome: object) -> None:
+        """An item of a stream has ended, well or with an error."""
+        self._metrics.stages_ended(stages)
+        if isinstance(outcome, ServiceError):
+            self._metrics.request_failed(type(outcome))
 
 
 def _attributes(context: RequestContext, status: int) -> dict[str, str | int | float]:

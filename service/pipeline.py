@@ -52,6 +52,8 @@ class Pipeline:
         urls: MediaUrls,
     ) -> None:
         self.urls = urls
+        self.max_text_bytes = settings.max_text_bytes
+        self._bulk_items = settings.bulk_items
         self.preprocessor = Preprocessor(models, settings)
         self._pool = ThreadPoolExecutor(settings.decode_cores(), thread_name_prefix="decode")
         self._decoders = build_decoders(settings, self._pool, observer)
@@ -108,14 +110,18 @@ class Pipeline:
         return [text for result in results if not isinstance(result, InputError) for text in result]
 
     async def run(
-        self, rows: Sequence[Prepared], priority: Priority, stages: Stages
+        self, rows: Sequence[Prepared], stages: Stages, priority: Priority | None = None
     ) -> list[RowResult | EngineFailure]:
         """Run rows of any models; one result or failure for each, in order.
+
+        Without a `priority`, more rows than `bulk_items` let others go first.
 
         Raises:
             QueueFull: a model's queue has no room for its rows.
             Unavailable: the engine can't run any row now.
         """
+        if priority is None:
+            priority = Priority.BULK if len(rows) > self._bulk_items else Priority.INTERACTIVE
         places: dict[str, list[int]] = {}
         for place, row in enumerate(rows):
             places.setdefault(row.model, []).append(place)
@@ -171,7 +177,7 @@ def _attempt(job: Job[T]) -> T | InputError:
     try:
         return job()
     except InputError as error:
-        return error
+        return error.with_traceback(None)  # which would keep the file
 
 
 async def _all(groups: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from service.decoding.orders import AudioOrder, ClipOrder, ImageOrder, RegionsOrder
+from service.decoding.orders import AudioOrder, ClipOrder, ImageOrder, LengthOrder, RegionsOrder
 from service.engine.protocol import RowInputs
 from service.errors import ModelNotServed
 from service.media.audio import AudioSpec, DecodedAudio, Samples
@@ -96,6 +97,10 @@ class Preprocessor:
         """
         return AudioOrder(payload, self.audio_spec(model), self._settings.max_audio_seconds)
 
+    def clip_seconds(self, payload: Payload, windows: Windows) -> LengthOrder:
+        """To tell a sound's length by its header."""
+        return LengthOrder(payload, windows, self._settings.max_audio_seconds, max_windows=self._settings.max_items)
+
     def clip(self, model: str, payload: Payload, windows: Windows) -> ClipOrder:
         """To decode a whole sound at the rate that `model` takes, which is cut into windows afterwards.
 
@@ -116,11 +121,9 @@ class Preprocessor:
         card = self.model(model).card
         return AudioSpec(card.sample_rate_hz or 16_000, card.min_audio_s or 1.0, card.max_audio_s or 15.0)
 
-    def clip_bytes(self, model: str) -> int:
-        """Memory of one whole sound at most; 0 for a model that is not served."""
-        if model not in self._models:
-            return 0
-        return int(4 * self._settings.max_audio_seconds * self.audio_spec(model).sample_rate_hz)
+    def sound_bytes(self, model: str, seconds: float) -> int:
+        """Memory of so many seconds of sound at the rate that `model` takes."""
+        return math.ceil(4 * seconds * self.audio_spec(model).sample_rate_hz)
 
 
 def text_row(model: str, text: EncodedText) -> Prepared:

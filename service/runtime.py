@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from pydantic import BaseModel
 from starlette.requests import Request
 
 from service.access.gate import build_gate
-from service.admission import Admission
+from service.admission import Admission, Demand, RequestRoom, Room
 from service.context import RequestContext
 from service.engine.choice import build_engine
 from service.engine.protocol import Engine
@@ -26,13 +25,14 @@ from service.settings import Settings
 from service.tracer_choice import build_tracer
 from service.usecases.embedding import Embedder
 from service.usecases.heads import Heads
-from service.usecases.items import AudioItem, Item, MediaItem, VectorItem, leaves, modality
+from service.usecases.items import Item, leaves, modality
 from service.usecases.label_vectors import LabelVectors
 from service.usecases.source import Source
+from service.wire import schemas
 from service.wire.body import BodyReader
 from service.wire.form import FormRule
 
-Schema = TypeVar("Schema", bound=BaseModel)
+Schema = TypeVar("Schema", bound=schemas.Request)
 WARM_LOOK_S = 0.05
 """Seconds between two looks at an engine that has not answered yet."""
 INPUT_MODALITIES = {"tokens": "text", "pixels": "image", "pixels_2": "image", "waveform": "audio"}
@@ -58,9 +58,9 @@ class Runtime:
         self.admission = Admission(max_items=settings.max_queue, max_bytes=settings.max_pending_bytes)
         urls = MediaUrls(build_fetcher(settings), self.admission, max_bytes=settings.max_body_bytes)
         self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics, urls)
-        self.embedder = Embedder(self.models, self.pipeline, bulk_items=settings.bulk_items)
-        self.label_vectors = LabelVectors(self.embedder.fingerprint, settings.label_cache)
-        self.heads = Heads(self.pipeline, bulk_items=settings.bulk_items)
+        self.embedder = Embedder(self.models, self.pipeline)
+        self.label_vectors = LabelVectors(settings.label_cache)
+        self.heads = Heads(self.pipeline)
         self.space = Source(settings.model_name, self.embedder.fingerprint)
         self.tracer = build_tracer(settings)
         self.ledger = Ledger(self.metrics, self.admission, self.tracer)
@@ -163,64 +163,47 @@ class Runtime:
         if not self._started:
             raise NotReady("the models are being loaded")
 
-    def admit_items(self, context: RequestContext, items: Sequence[Item | InputError], *, counted: bool = True) -> None:
+    def room(self, context: RequestContext) -> Room:
+        """The room of a request, for its use case."""
+        return RequestRoom(self.admission, context)
+
+    def demand(self, items: Sequence[Item | InputError]) -> Demand:
+        """What items hold until they are answered; windows of long clips beyond the first come on top."""
+        good = [leaf for item in items if not isinstance(item, InputError) for leaf in leaves(item)]
+        row_bytes = self.pipeline.preprocessor.row_bytes
+        return Demand(len(good), sum(row_bytes(modality(leaf)) for leaf in good))
+
+    def tally(self, context: RequestContext, items: Sequence[Item | InputError]) -> None:
+        """Count the caller's items for the books."""
+        for item in items:
+            if not isinstance(item, InputError):
+                for leaf in leaves(item):
+                    context.stages.tally.add(modality(leaf))
+
+    def admit_items(self, context: RequestContext, items: Sequence[Item | InputError]) -> None:
         """Account for items to embed, and for the memory of what they decode to, until the request is answered.
 
-        `counted`: they are the caller's, not what we embed beside.
-
         Raises:
-            QueueFull: there is no room for them.
+            InvalidRequest, QueueFull: see `Admission.take`.
             RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
-        good = [leaf for item in items if not isinstance(item, InputError) for leaf in leaves(item)]
-        if counted:
-            for leaf in good:
-                context.stages.tally.add(modality(leaf))
-        self.admission.take_items(context, len(good))
-        self.admission.take_bytes(context, sum(map(self._leaf_bytes, good)))
-        context.charge_items(len(good))
+        self.tally(context, items)
+        demand = self.demand(items)
+        self.admission.take(context, items=demand.items, num_bytes=demand.num_bytes)
+        context.charge_items(demand.items)
 
-    def _leaf_bytes(self, leaf: MediaItem | VectorItem) -> int:
-        preprocessor = self.pipeline.preprocessor
-        if isinstance(leaf, AudioItem) and leaf.windows is not None:
-            return preprocessor.clip_bytes("audio")
-        return preprocessor.row_bytes(modality(leaf))
-
-    def admit_clip(self, context: RequestContext, model: str) -> None:
-        """Account for a whole clip and its first window.
+    def admit_rows(self, context: RequestContext, model: str, rows: int, *, crops: int = 0) -> None:
+        """Account for rows of one head, which share one picture or clip, and for `crops` of the picture.
 
         Raises:
-            QueueFull: there is no room for it.
-            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
-        """
-        context.stages.tally.add("audio")
-        self.admission.take_items(context, 1)
-        self.admission.take_bytes(context, self.pipeline.preprocessor.clip_bytes(model))
-        context.charge_items(1)
-
-    def admit_windows(self, context: RequestContext, model: str, rows: int) -> None:
-        """Account for the windows of clips beyond the first of each.
-
-        Raises:
-            QueueFull: there is no room for them.
-            RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
-        """
-        self.admission.take_items(context, rows)
-        self.admission.take_bytes(context, rows * self.pipeline.preprocessor.row_bytes(model))
-        context.charge_items(rows)
-
-    def admit_rows(self, context: RequestContext, model: str, rows: int) -> None:
-        """Account for rows of one head; they share one picture or clip, and each has its text where there are texts.
-
-        Raises:
-            QueueFull: there is no room for them.
+            InvalidRequest, QueueFull: see `Admission.take`.
             RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         for tensor in CONTRACTS[model].inputs:
             if kind := INPUT_MODALITIES.get(tensor.name):
                 context.stages.tally.add(kind, rows if kind == "text" else 1)
-        self.admission.take_items(context, rows)
-        self.admission.take_bytes(context, self.pipeline.preprocessor.row_bytes(model))
+        row_bytes = self.pipeline.preprocessor.row_bytes
+        self.admission.take(context, items=rows, num_bytes=row_bytes(model) + crops * row_bytes("image"))
         context.charge_items(rows)
 
 

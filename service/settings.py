@@ -85,7 +85,9 @@ class Settings(BaseSettings):
     )
 
     max_body_bytes: int = Field(32 * MIB, ge=1024, description="bytes of one request body; more: 413")
-    max_pending_bytes: int = Field(512 * MIB, ge=1024, description="bytes of all bodies at work; more: 429")
+    max_pending_bytes: int = Field(
+        512 * MIB, ge=1024, description="bytes of bodies, fetched files and decoded inputs at work; more: 429"
+    )
     max_items: int = Field(256, ge=1, description="items, labels or phrases in one request; more: 422")
     max_text_bytes: int = Field(32 * 1024, ge=1, description="UTF-8 bytes of one text; more: 422")
     max_pixels: int = Field(50_000_000, ge=1, description="width × height of one image; more: 422")
@@ -97,9 +99,11 @@ class Settings(BaseSettings):
         16 * 1024, ge=0, description="JSON answers from this size on are compressed for callers who accept zstd or gzip"
     )
     label_cache: int = Field(
-        8192, ge=0, description="vectors of labels that `/classify` keeps; 4 bytes × dimensions each"
+        8192, ge=0, description="vectors of labels that `/classify` keeps; 4 bytes × dimensions each, and short keys"
     )
-    bulk_items: int = Field(16, ge=1, description="a request with more items than this lets smaller ones go first")
+    bulk_items: int = Field(
+        16, ge=1, description="a request of more items than this lets smaller ones go first, as streams do"
+    )
 
     url_fetch: Literal["off", "allowlist"] = Field(
         "off", description="media by URL: off, or allowlist (https, from url_hosts alone, at public addresses)"

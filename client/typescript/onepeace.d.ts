@@ -713,7 +713,7 @@ export interface components {
              * @description stable; docs/api.md lists them
              * @enum {string}
              */
-            code: "malformed_body" | "malformed_request" | "unauthenticated" | "forbidden" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "rate_limited" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "engine_unavailable" | "deadline_exceeded";
+            code: "malformed_body" | "malformed_request" | "unauthenticated" | "forbidden" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "decoder_crashed" | "decoder_timeout" | "decoder_out_of_memory" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "queue_full" | "rate_limited" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "not_ready" | "engine_unavailable" | "deadline_exceeded";
             /** Detail */
             detail: string;
             /**
@@ -1092,7 +1092,7 @@ export interface components {
              * @description stable; docs/api.md lists them
              * @enum {string}
              */
-            code: "malformed_body" | "malformed_request" | "unauthenticated" | "forbidden" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "rate_limited" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "engine_unavailable" | "deadline_exceeded";
+            code: "malformed_body" | "malformed_request" | "unauthenticated" | "forbidden" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "decoder_crashed" | "decoder_timeout" | "decoder_out_of_memory" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "queue_full" | "rate_limited" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "not_ready" | "engine_unavailable" | "deadline_exceeded";
         };
         /**
          * Fused
@@ -1550,7 +1550,7 @@ export interface components {
              * @description stable; docs/api.md lists them
              * @enum {string}
              */
-            code: "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request";
+            code: "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "decoder_crashed" | "decoder_timeout" | "decoder_out_of_memory" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request";
             /** Request Id */
             request_id: string;
             /** Errors */
@@ -1576,7 +1576,7 @@ export interface components {
              * @description stable; docs/api.md lists them
              * @enum {string}
              */
-            code: "queue_full" | "rate_limited";
+            code: "queue_full" | "queue_full" | "rate_limited";
             /** Request Id */
             request_id: string;
             /** Errors */
@@ -1654,7 +1654,7 @@ export interface components {
              * @description stable; docs/api.md lists them
              * @enum {string}
              */
-            code: "not_ready" | "engine_unavailable";
+            code: "not_ready" | "not_ready" | "engine_unavailable";
             /** Request Id */
             request_id: string;
             /** Errors */

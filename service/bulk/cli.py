@@ -59,11 +59,14 @@ def add_bulk_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_bulk(args: argparse.Namespace, settings: Settings) -> int:
     """Run `onepeace embed-files`: 0 every row is written, 1 failed for good, 2 wrong arguments, 130 interrupted."""
+    from service.bulk.entry import shown
     from service.bulk.errors import BulkError, SourceError
     from service.bulk.opening import open_input
 
     if args.column is None and (args.id_column or args.modality):
         return _end("--id-column and --modality need --column", 2)
+    if shown(str(args.out)) != str(args.out):
+        return _end("--out is not UTF-8, and Parquet can't be written there", 2)
     options = _job_options(args)
     try:
         source = open_input(options)

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from service.bulk.embedder import Identity
+from service.bulk.entry import shown
 from service.bulk.errors import StoreError
 from service.bulk.sources.protocol import Source, Stamp
 from service.bulk.table import metadata_of, put_in_place
@@ -37,7 +38,7 @@ def agree(folder: Path, one_file: Path | None, source: Source, identity: Identit
     """
     try:
         record: Record = {
-            **source.options,
+            **{name: value if value is None else shown(value) for name, value in source.options.items()},
             "files_sha256": _list_files(source, folder / NEW_FILES),
             "model": identity.model,
             "fingerprint": identity.fingerprint,

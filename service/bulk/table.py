@@ -115,31 +115,42 @@ def read_part(path: Path) -> tuple[list[int], int]:
     Raises:
         StoreError: the file is damaged.
     """
+    table = _read(path, ["row", "error_code"])
+    return table.column("row").to_pylist(), len(table) - table.column("error_code").null_count
+
+
+def _read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:
-            table = file.read(columns=["row", "error_code"])
+            return file.read(columns=columns)
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise StoreError(f"{path} can't be read: {error}; delete it, and its rows are made again") from error
-    return table.column("row").to_pylist(), len(table) - table.column("error_code").null_count
+        what = " ".join(str(error).split())
+        raise StoreError(f"{path} can't be read: {what}; delete it, and its rows are made again") from error
 
 
 def merge_parts(parts: Sequence[Path], path: Path, schema: pa.Schema) -> None:
     """Write one file with the rows of all parts, in the source's order, and put it in place.
 
     Neighbouring parts overlap a little, because rows end out of turn; no more than those are in memory.
+
+    Raises:
+        StoreError: a part is damaged.
     """
     unfinished = path.with_name(f".{path.name}.tmp")
-    with pq.ParquetWriter(unfinished, schema, compression=COMPRESSION) as writer:
-        for table in _in_order(parts, schema):
-            writer.write_table(table, row_group_size=MERGED_ROWS)
-    put_in_place(unfinished, path)
+    try:
+        with pq.ParquetWriter(unfinished, schema, compression=COMPRESSION) as writer:
+            for table in _in_order(parts, schema):
+                writer.write_table(table, row_group_size=MERGED_ROWS)
+        put_in_place(unfinished, path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)  # half a table would only fill the disk
+        raise
 
 
 def _in_order(parts: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Table]:
     held = schema.empty_table()
     for place, part in enumerate(parts):
-        with pq.ParquetFile(part) as file:
-            held = pa.concat_tables([held, file.read().cast(schema)]).sort_by("row")
+        held = pa.concat_tables([held, _read(part).cast(schema)]).sort_by("row")
         after = int(parts[place + 1].stem.removeprefix("part-")) if place + 1 < len(parts) else None
         rows = held.column("row").to_numpy()
         ready = len(rows) if after is None else int(np.searchsorted(rows, after))

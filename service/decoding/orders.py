@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.media.audio import AudioSpec, DecodedAudio, decode_audio
-from service.media.audio_windows import Clip, Windows, decode_clip
+from service.media.audio_windows import Clip, Windows, decode_clip, measure_clip
 from service.media.image import DecodedImage, Pixels, Region, decode_image, decode_regions
 from service.media.payload import Payload, read_payload
 
@@ -180,8 +180,36 @@ class ClipOrder:
         return Clip(raw.view(np.float32), spec=self.spec, windows=self.windows, **fields)
 
 
+@dataclass(frozen=True, slots=True)
+class LengthOrder:
+    """Seconds of a sound that is to be cut into windows, by its header; see `measure_clip`."""
+
+    kind: ClassVar[str] = "length"
+    payload: Payload
+    windows: Windows
+    max_seconds: float
+    max_windows: int
+
+    def run(self) -> float:
+        """As `Order`."""
+        data = read_payload(self.payload)
+        return measure_clip(data, self.windows, max_seconds=self.max_seconds, max_windows=self.max_windows)
+
+    def fields(self) -> dict[str, Any]:
+        """As `Order`."""
+        return {"windows": asdict(self.windows), "max_seconds": self.max_seconds, "max_windows": self.max_windows}
+
+    def pack(self, result: float) -> tuple[dict[str, Any], Raw]:
+        """As `Order`."""
+        return {"seconds": result}, np.zeros(0, np.uint8)
+
+    def unpack(self, fields: Fields, raw: Raw) -> float:  # noqa: ARG002 (there is none)
+        """As `Order`."""
+        return float(fields["seconds"])
+
+
 _ORDERS: dict[str, Callable[..., Order[Any]]] = {
-    order.kind: order for order in (ImageOrder, RegionsOrder, AudioOrder, ClipOrder)
+    order.kind: order for order in (ImageOrder, RegionsOrder, AudioOrder, ClipOrder, LengthOrder)
 }
 
 

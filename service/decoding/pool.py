@@ -173,7 +173,7 @@ class ProcessDecoders:
 
     async def _keep_complete(self) -> None:
         """Replace workers as they end."""
-        while True:
+        while not self._closed:
             await self._changed.wait()
             self._changed.clear()
             if self._failures:

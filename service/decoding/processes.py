@@ -94,7 +94,8 @@ class WorkerProcess:
             TemplateEnded: it ended before.
         """
         try:
-            await asyncio.wait_for(self._hello, START_S)
+            async with asyncio.timeout(START_S):
+                await self._hello
         except (EOFError, ConnectionError, BrokenExchange, TimeoutError) as error:
             self.kill("start")
             raise TemplateEnded("a worker ended at its start") from error
@@ -164,7 +165,8 @@ class WorkerProcess:
         if not self.ended.done():
             self._kill(self.pid)
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self.ended), END_S)
+            async with asyncio.timeout(END_S):
+                await asyncio.shield(self.ended)
         status = self.ended.result() if self.ended.done() else None
         if self.reason is None:
             self.reason = "lost" if not has_read else "timeout" if status == -signal.SIGXCPU else "crashed"
@@ -264,7 +266,8 @@ class TemplateProcess:
 
     async def _within(self, news: asyncio.Future[Result]) -> Result:
         try:
-            return await asyncio.wait_for(news, START_S)
+            async with asyncio.timeout(START_S):
+                return await news
         except TimeoutError as error:
             self._give_up()
             raise TemplateEnded("no answer") from error

@@ -57,6 +57,7 @@ class Fetcher:
         self._allowlist, self._limits = allowlist, limits
         self._resolver, self._dialler, self._tls = resolver, dialler, tls
         self._slots = asyncio.Semaphore(CONCURRENT_FETCHES)
+        self.max_file_bytes = limits.max_bytes
 
     async def fetch(
         self, url: str, *, deadline_s: float = math.inf, account: Callable[[int], None] = lambda _: None

@@ -19,11 +19,10 @@ async def ground(runtime: Runtime, context: RequestContext, wanted: GroundReques
     source = runtime.head("grounding")
     phrases = [TextItem(phrase, f"/phrases/{i}") for i, phrase in enumerate(wanted.phrases)]
     image = ImageItem(wanted.image, "/image")
-    runtime.admit_rows(context, "grounding", len(phrases))
+    runtime.admit_rows(context, "grounding", len(phrases), crops=len(phrases) if wanted.scores else 0)
     if not wanted.scores:
         boxes, note = await runtime.heads.ground(image, phrases, context.stages)
         return GroundResult(source, boxes, note)
-    runtime.admit_items(context, [*phrases, *[image] * len(phrases)], counted=False)
     async with fetched(runtime.pipeline.urls, [image], context.stages) as (file,):  # once for both
         boxes, note = await runtime.heads.ground(file, phrases, context.stages)
         boxes = await runtime.heads.score_boxes(file, phrases, boxes, context.stages)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from service.context import RequestContext
 from service.handlers.results import LabelsResult
 from service.runtime import Runtime
-from service.usecases.items import AudioItem, TextItem
+from service.usecases.items import AudioItem, TextItem, leaves
 from service.usecases.windows import check_windows
-from service.usecases.zero_shot import LabelChoice, check_choice, choose_templates
+from service.usecases.zero_shot import LabelChoice, check_choice, choose_templates, long_labels
 from service.usecases.zero_shot import classify as classify_item
 from service.wire.schemas import AudioLabelsRequest, ClassifyRequest
 
@@ -24,10 +22,13 @@ async def classify(runtime: Runtime, context: RequestContext, wanted: ClassifyRe
     labels = [TextItem(label, f"/labels/{i}") for i, label in enumerate(wanted.labels)]
     templates = choose_templates(item, wanted.template, wanted.templates)
     choice = LabelChoice(labels, templates, wanted.multi_label, wanted.threshold)
-    check_choice(runtime.embedder, choice, runtime.settings.max_queue - 1)
-    lookup = runtime.label_vectors.look_up(choice.prompts())
+    check_choice(runtime.embedder, choice, runtime.settings.max_queue - len(leaves(item)))
     runtime.admit_items(context, [item])
-    runtime.admit_items(context, [prompt.item() for prompt in lookup.missing], counted=False)
+    if wrong := long_labels(choice, runtime.settings.max_text_bytes):
+        await runtime.embedder.embed_all([item, *wrong], context.stages)  # names what is wrong with the item, too
+    lookup = runtime.label_vectors.look_up(choice.prompts())
+    chars = sum(prompt.chars for prompt in lookup.missing)
+    runtime.admission.take(context, items=len(lookup.missing), num_bytes=chars)
     found = await classify_item(runtime.embedder, runtime.label_vectors, lookup, item, choice, context.stages)
     return LabelsResult(runtime.space, found.labels, found.notes, none_of_these=found.none_of_these)
 
@@ -40,13 +41,12 @@ async def label_audio(runtime: Runtime, context: RequestContext, wanted: AudioLa
     """
     model = "audio_labels"
     source = runtime.head(model)
+    runtime.admit_rows(context, model, 1)
     if wanted.windows is None:
-        runtime.admit_rows(context, model, 1)
         labels, note = await runtime.heads.label_audio(AudioItem(wanted.audio, "/audio"), wanted.top_k, context.stages)
         return LabelsResult(source, labels, [note])
     windows = check_windows(runtime.pipeline, model, wanted.windows.seconds, wanted.windows.hop, "/windows")
     clip = AudioItem(wanted.audio, "/audio", windows)
-    runtime.admit_clip(context, model)
-    admit = partial(runtime.admit_windows, context, model)
-    labels, note, each = await runtime.heads.label_windows(clip, wanted.top_k, context.stages, admit)
+    room = runtime.room(context)
+    labels, note, each = await runtime.heads.label_windows(clip, wanted.top_k, context.stages, room)
     return LabelsResult(source, labels, [note], each)

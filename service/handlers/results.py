@@ -18,13 +18,17 @@ from service.wire.encodings import Encoding
 
 @dataclass(frozen=True, slots=True)
 class EmbedResult:
-    """One outcome for each item, in order; an error only under `on_error: report`."""
+    """One outcome for each item, in order; an error only under `on_error: report`.
+
+    `windowed`: windows were asked for, whether or not there is a clip that has some.
+    """
 
     source: Source
     dimensions: int
     encoding: Encoding | Sequence[Encoding]
     items: Sequence[Item | InputError]
     outcomes: Sequence[Embedded | ServiceError]
+    windowed: bool = False
 
     @property
     def encodings(self) -> Sequence[Encoding]:

@@ -85,6 +85,17 @@ def decode_audio(data: bytes, *, spec: AudioSpec, max_seconds: float) -> Decoded
     )
 
 
+def measure_sound(data: bytes, max_seconds: float) -> float:
+    """Seconds of a file's sound, by its header; `max_seconds` where it does not tell.
+
+    Raises:
+        UnreadableAudio, AudioTooLong: as `decode_audio`, as far as a header tells.
+    """
+    with _opened(data, max_seconds) as sound:
+        frames, rate_hz = int(sound.frames), int(sound.samplerate)
+    return min(frames / rate_hz, max_seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Sound:
     """What a sound file turned out to hold."""
@@ -100,14 +111,7 @@ def read_sound(data: bytes, sample_rate_hz: int, max_seconds: float, take: Calla
     Raises:
         UnreadableAudio, AudioTooLong: as `decode_audio`.
     """
-    container = sniff_container(data)
-    if container is None:
-        what = "0 bytes" if not data else "not a sound file of a known format"
-        raise UnreadableAudio(f"{what}; {ACCEPTED}")
-    if not holds_known_codec(data, container):
-        raise UnreadableAudio(f"the {container} file holds no sound of a known codec; {ACCEPTED}")
-    with _decoder_errors(container), _ForwardReader(_ClampedBytes(data)) as sound:
-        _check_header(sound, container, max_seconds)
+    with _opened(data, max_seconds) as sound:
         rate_hz, channels = int(sound.samplerate), int(sound.channels)
         resampler = None if rate_hz == sample_rate_hz else soxr.ResampleStream(rate_hz, sample_rate_hz, 1)
         frames = 0
@@ -118,8 +122,8 @@ def read_sound(data: bytes, sample_rate_hz: int, max_seconds: float, take: Calla
             take(mono if resampler is None else resampler.resample_chunk(mono))
         if resampler is not None:
             take(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    if not frames:
-        raise UnreadableAudio(f"the {container} file holds no samples")
+        if not frames:
+            raise UnreadableAudio(f"the {sniff_container(data)} file holds no samples")
     return Sound(frames / rate_hz, rate_hz, channels)
 
 
@@ -190,6 +194,20 @@ def _check_header(sound: Any, container: Container, max_seconds: float) -> None:
         raise AudioTooLong(
             f"the sound is {seconds:g} s long; {max_seconds:g} s are accepted", limit=max_seconds, actual=seconds
         )
+
+
+@contextmanager
+def _opened(data: bytes, max_seconds: float) -> Iterator[Any]:
+    """The file with its header checked, for the library's reader."""
+    container = sniff_container(data)
+    if container is None:
+        what = "0 bytes" if not data else "not a sound file of a known format"
+        raise UnreadableAudio(f"{what}; {ACCEPTED}")
+    if not holds_known_codec(data, container):
+        raise UnreadableAudio(f"the {container} file holds no sound of a known codec; {ACCEPTED}")
+    with _decoder_errors(container), _ForwardReader(_ClampedBytes(data)) as sound:
+        _check_header(sound, container, max_seconds)
+        yield sound
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from service.errors import AudioTooLong, TooManyItems, UnreadableAudio
-from service.media.audio import AudioSpec, ClipSums, Samples, read_sound
+from service.media.audio import AudioSpec, ClipSums, Samples, measure_sound, read_sound
 
 MIN_HOP_S = 0.01
 
@@ -57,6 +59,17 @@ class Clip:
         return sums.finish()
 
 
+def measure_clip(data: bytes, windows: Windows, *, max_seconds: float, max_windows: int) -> float:
+    """Seconds of a sound by its header; as many as it may have where that does not tell.
+
+    Raises:
+        UnreadableAudio, AudioTooLong, TooManyItems: as `decode_clip`, as far as a header tells.
+    """
+    bound_s = min(max_seconds, windows.longest_s(max_windows))
+    with _too_many(windows, max_windows, bound_s < max_seconds):
+        return measure_sound(data, bound_s)
+
+
 def decode_clip(data: bytes, spec: AudioSpec, windows: Windows, *, max_seconds: float, max_windows: int) -> Clip:
     """Decode a whole sound file, to be cut into windows.
 
@@ -66,15 +79,22 @@ def decode_clip(data: bytes, spec: AudioSpec, windows: Windows, *, max_seconds: 
     """
     bound_s = min(max_seconds, windows.longest_s(max_windows))
     blocks: list[Samples] = []
-    try:
+    with _too_many(windows, max_windows, bound_s < max_seconds):
         sound = read_sound(data, spec.sample_rate_hz, bound_s, blocks.append)
-    except AudioTooLong as error:
-        if bound_s == max_seconds:
-            raise
-        found = None if error.actual is None else windows.count(float(error.actual))
-        detail = f"the sound has more than {max_windows} windows"
-        raise TooManyItems(detail, limit=max_windows, actual=found) from error
     samples = np.concatenate(blocks)
     if not len(samples):
         raise UnreadableAudio("the sound is shorter than one sample of the model's rate")
     return Clip(samples, sound.seconds, sound.sample_rate_hz, spec, windows)
+
+
+@contextmanager
+def _too_many(windows: Windows, max_windows: int, bounded_by_windows: bool) -> Iterator[None]:
+    """Say that a sound that is too long has too many windows, where that is why it is too long."""
+    try:
+        yield
+    except AudioTooLong as error:
+        if not bounded_by_windows:
+            raise
+        found = None if error.actual is None else windows.count(float(error.actual))
+        detail = f"the sound has more than {max_windows} windows"
+        raise TooManyItems(detail, limit=max_windows, actual=found) from error

@@ -90,21 +90,25 @@ class TextTokenizer:
     def _check(self, text: str) -> None:
         """Refuse what is too long before all of it is copied: a character has 1 to 4 bytes."""
         if len(text) > self._max_bytes:
-            raise self._too_long(_count_bytes(text))
+            refuse_long(count_bytes(text), self._max_bytes)
         try:
             size = len(text.encode())
         except UnicodeEncodeError as error:
             raise InvalidText("the text has a lone surrogate, which UTF-8 can't carry") from error
-        if size > self._max_bytes:
-            raise self._too_long(size)
-
-    def _too_long(self, size: int) -> InvalidText:
-        return InvalidText(
-            f"the text has {size} bytes, the limit is {self._max_bytes}", limit=self._max_bytes, actual=size
-        )
+        refuse_long(size, self._max_bytes)
 
 
-def _count_bytes(text: str) -> int:
+def refuse_long(size: int, max_bytes: int) -> None:
+    """Make sure that a text of `size` bytes may be had.
+
+    Raises:
+        InvalidText: it has more than `max_bytes`.
+    """
+    if size > max_bytes:
+        raise InvalidText(f"the text has {size} bytes, the limit is {max_bytes}", limit=max_bytes, actual=size)
+
+
+def count_bytes(text: str) -> int:
     """Bytes of UTF-8, counted piece by piece; a lone surrogate counts 3."""
     pieces = range(0, len(text), _COUNTED_AT_ONCE)
     return sum(len(text[start : start + _COUNTED_AT_ONCE].encode("utf-8", "surrogatepass")) for start in pieces)

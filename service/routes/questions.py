@@ -57,9 +57,10 @@ async def audio_qa(request: Request) -> Response:
     runtime, context = runtime_of(request), context_of(request)
     source = runtime.head("audio_qa")
     wanted = await runtime.read(request, AudioQaRequest, AUDIO_QA_FORM)
-    clip = AudioItem(wanted.audio, "/audio")
-    runtime.admit_rows(context, "audio_qa", len(wanted.candidates))
-    labels, note = await runtime.heads.answer_about_audio(clip, wanted.question, wanted.candidates, context.stages)
+    clip, question = AudioItem(wanted.audio, "/audio"), TextItem(wanted.question, "/question")
+    candidates = [TextItem(answer, f"/candidates/{i}") for i, answer in enumerate(wanted.candidates)]
+    runtime.admit_rows(context, "audio_qa", len(candidates))
+    labels, note = await runtime.heads.answer_about_audio(clip, question, candidates, context.stages)
     return labels_answer(LabelsResult(source, labels, [note]))
 
 

@@ -60,10 +60,12 @@ def vector_message(vector: NDArray[np.float32], forms: Sequence[Form]) -> Any:
 
 def similarity_message(result: SimilarityResult) -> Any:
     """The answer of Similarity."""
-    message = pb.SimilarityResponse(**source_body(result.source), similarity=_matrix(result.similarities.cosines))
-    if result.similarities.probabilities is not None:
-        message.probabilities.CopyFrom(_matrix(result.similarities.probabilities))
-    return message
+    cosines, probabilities = result.similarities.matrices(np.float32)
+    return pb.SimilarityResponse(
+        **source_body(result.source),
+        similarity=_matrix(cosines),
+        probabilities=None if probabilities is None else _matrix(probabilities),
+    )
 
 
 def ground_message(result: GroundResult) -> Any:
@@ -112,6 +114,11 @@ def error_message(error: ServiceError) -> Any:
     """One thing that was wrong."""
     pointer = error.pointer if isinstance(error, InputError) else ""
     return pb.ItemError(pointer=pointer, code=error.code, detail=error.detail, limit=error.limit, actual=error.actual)
+
+
+def is_large(result: object) -> bool:
+    """Whether rendering an answer takes too long for the event loop."""
+    return isinstance(result, SimilarityResult) and result.similarities.is_large
 
 
 def _matrix(numbers: NDArray[np.floating]) -> Any:

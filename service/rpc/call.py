@@ -10,11 +10,12 @@ from typing import Any
 
 import grpc
 
-from service.context import RequestContext
+from service.context import RequestContext, Stages
 from service.correlation import request_id, valid_traceparent
-from service.errors import BodyTooLarge, DeadlineExceeded, Draining, MalformedBody, RequestTooSlow, ServiceError
+from service.errors import DeadlineExceeded, Draining, MalformedBody, QueueFull, RequestTooSlow, ServiceError
 from service.ledger import CLIENT_CLOSED_REQUEST
 from service.rpc.errors import DETAILS_KEY, status_of
+from service.rpc.intake import Intake
 from service.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -37,10 +38,12 @@ class Call:
         context: what its handler reads.
         verdict: why its task was cancelled from here; None while it was not.
         client_deadline_s: the event loop's time after which the client no longer waits.
+        stages: what the trailing metadata tells as `server-timing`; of a stream the sums over its items.
     """
 
     __slots__ = (
         "_authorization",
+        "_intake",
         "_metadata",
         "_rpc",
         "_runtime",
@@ -48,11 +51,12 @@ class Call:
         "_timer",
         "client_deadline_s",
         "context",
+        "stages",
         "verdict",
     )
 
-    def __init__(self, rpc: Any, runtime: Runtime) -> None:
-        self._rpc, self._runtime = rpc, runtime
+    def __init__(self, rpc: Any, runtime: Runtime, intake: Intake) -> None:
+        self._rpc, self._runtime, self._intake = rpc, runtime, intake
         self._task = asyncio.current_task()
         now = asyncio.get_running_loop().time()
         remaining_s = rpc.time_remaining()
@@ -62,6 +66,7 @@ class Call:
         headers = {key.encode(): value.encode() for key, value in given.items()}
         self.context = RequestContext(request_id(headers.get(b"x-request-id")), headers, now)
         self._authorization = authorization_of(metadata)
+        self.stages = self.context.stages
         self._metadata: Metadata = [("x-request-id", self.context.request_id)]
         traceparent = valid_traceparent(headers.get(b"traceparent"))
         if traceparent is not None:
@@ -83,16 +88,18 @@ class Call:
 
         Raises:
             MalformedBody: there is none.
-            BodyTooLarge, QueueFull: it breaks a limit.
+            QueueFull: there is no room for it.
         """
         settings, loop = self._runtime.settings, asyncio.get_running_loop()
         limit_ms = settings.read_timeout_ms
-        slow = RequestTooSlow(f"the message did not arrive within {limit_ms} ms", limit=limit_ms)
-        self.end_at(self.context.started_s + limit_ms / 1000, slow)
-        data = await self.receive()
-        if data is None:
-            raise MalformedBody("the call holds no message")
-        self._runtime.admission.take_bytes(self.context, len(data))
+        due = self.context.started_s + limit_ms / 1000
+        self.end_at(due, QueueFull("as many messages as may be are on their way", limit=self._intake.places))
+        async with self._intake.message(self.end):
+            self.end_at(due, RequestTooSlow(f"the message did not arrive within {limit_ms} ms", limit=limit_ms))
+            data = await self.receive()
+            if data is None:
+                raise MalformedBody("the call holds no message")
+            self._runtime.admission.take(self.context, num_bytes=len(data))
         self.context.body_read_s = loop.time()
         self.context.stages.spent("read", self.context.began_s)
         self.context.stages.deadline_s = due = self.deadline_s(self.context.body_read_s)
@@ -102,18 +109,11 @@ class Call:
         return data
 
     async def receive(self) -> bytes | None:
-        """The next message, None after the last.
-
-        Raises:
-            BodyTooLarge: it has more bytes than `max_body_bytes`.
-        """
+        """The next message, None after the last. The transport has refused those over `max_body_bytes`."""
         data = await self._rpc.read()
         if data is grpc.aio.EOF:
             return None
-        limit = self._runtime.settings.max_body_bytes
-        if len(data) > limit:
-            raise BodyTooLarge("the message is too large", limit=limit, actual=len(data))
-        message: bytes = data
+        message = bytes(data)
         self.context.body_bytes += len(message)
         return message
 
@@ -125,6 +125,14 @@ class Call:
     async def greet(self) -> None:
         """Send the initial metadata: a stream's caller learns the request's id before its end."""
         await self._rpc.send_initial_metadata(tuple(self._metadata))
+
+    def note(self, stages: Stages, outcome: object) -> None:
+        """An item of a stream has its answer: into the books, and into the stream's sums."""
+        if self.stages is self.context.stages:
+            self.stages = Stages()  # the books have the items' own, and would count the sums again
+        self.stages.add(stages)
+        self.context.stages.tally.merge(stages.tally)
+        self._runtime.ledger.item_ended(stages, outcome)
 
     def deadline_s(self, since_s: float) -> float:
         """When what was read at `since_s` must be answered; the event loop's time."""
@@ -162,7 +170,7 @@ class Call:
         await self._rpc.abort(status.code, status.message, trailers)
 
     def _trailers(self) -> Metadata:
-        timing = self.context.stages.server_timing()
+        timing = self.stages.server_timing()
         return [*self._metadata, ("server-timing", timing)] if timing else self._metadata
 
 
@@ -172,6 +180,7 @@ class Calls:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._active: set[Call] = set()
+        self.intake = Intake(runtime.settings)
         self.stopping = asyncio.Event()
 
     def stop_streams(self) -> None:
@@ -191,7 +200,7 @@ class Calls:
 
     async def serve(self, endpoint: str, rpc: Any, behave: Behaviour) -> bytes:
         """Serve one call: its answer, b"" for a stream. Errors end it with a status."""
-        call = Call(rpc, self._runtime)
+        call = Call(rpc, self._runtime, self.intake)
         error: ServiceError | None = None
         status = CLIENT_CLOSED_REQUEST
         self._runtime.ledger.open(call.context, endpoint)
@@ -211,7 +220,9 @@ class Calls:
             call.resume()
             error = call.verdict
         except ServiceError as known:
-            error = known
+            error = known.with_traceback(None)  # which would keep the message, in a cycle with this very frame
+        except grpc.aio.InternalError as gone:  # an answer can't be written: the client has left
+            raise asyncio.CancelledError from gone
         except Exception:
             logger.exception("call %s failed", call.context.request_id)
             error = ServiceError("something went wrong here")

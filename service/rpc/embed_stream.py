@@ -6,55 +6,26 @@ import asyncio
 import logging
 from typing import Any
 
+from service.admission import WaitingRoom
+from service.batching.row_queue import Priority
 from service.context import RequestContext, Stages, Tally
-from service.errors import DeadlineExceeded, Draining, QueueFull, RateLimited, RequestTooSlow, ServiceError
-from service.handlers.embed import embed
+from service.errors import DeadlineExceeded, Draining, InvalidRequest, QueueFull, RequestTooSlow, ServiceError
+from service.handlers.embed import embed, read_options
 from service.handlers.results import EmbedResult
 from service.rpc.answers import stream_message
 from service.rpc.call import Call
 from service.rpc.generated import onepeace_pb2 as pb
 from service.rpc.messages import item_value, options_value, parse
+from service.rpc.stream_room import StreamRoom
 from service.runtime import Runtime
 from service.wire.checking import check, check_items
-from service.wire.schemas import EmbedEnvelope
+from service.wire.schemas import EmbedEnvelope, EmbedOptions
 
 logger = logging.getLogger(__name__)
-RETRY_S = 0.005
-"""How long the first of a stream's waiting items waits before it asks again for a place in the queue."""
+ENGINE_RETRY_S = 0.25
+"""How long an item waits before it asks a remote engine again whose queue was full."""
 TRACED_ITEMS = 64
 """Items of one stream that its trace shows, the first ones: a stream may have millions."""
-
-
-class StreamRoom:
-    """Bytes of the messages that all streams together hold: at most half of `max_pending_bytes`.
-
-    The other half is there for what items decode to, and for other callers: streams that fill the whole would wait
-    for each other for ever.
-    """
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._admission, self._budget, self._held = runtime.admission, runtime.settings.max_pending_bytes // 2, 0
-
-    async def take(self, context: RequestContext, size: int) -> None:
-        """Wait until there is room for a message, and hold it."""
-        size = min(size, self._budget)
-        while not self._took(context, size):  # noqa: ASYNC110 (nothing says when other requests give back theirs)
-            await asyncio.sleep(RETRY_S)
-
-    def _took(self, context: RequestContext, size: int) -> bool:
-        if self._held + size > self._budget:
-            return False
-        try:
-            self._admission.take_bytes(context, size)
-        except QueueFull:
-            return False
-        self._held += size
-        return True
-
-    def give_back(self, context: RequestContext) -> None:
-        """The message's items are done, or given up."""
-        self._held -= context.held_bytes
-        self._admission.release(context)
 
 
 class _Message:
@@ -72,7 +43,7 @@ class EmbedStream:
     def __init__(self, call: Call, runtime: Runtime, room: StreamRoom, stopping: asyncio.Event) -> None:
         self._call, self._runtime, self._room, self._stopping = call, runtime, room, stopping
         self._window = asyncio.Semaphore(runtime.settings.grpc_stream_window)
-        self._sending, self._waiting = asyncio.Lock(), asyncio.Lock()
+        self._sending, self._turn = asyncio.Lock(), asyncio.Lock()
         self._messages: set[_Message] = set()
         self._options: dict[str, Any] = {}
         self._items = 0
@@ -119,7 +90,7 @@ class EmbedStream:
             parsed = parse(data, pb.EmbedStreamRequest)
             del data
             if parsed.HasField("options"):
-                self._options = options_value(parsed.options)
+                self._options = self._checked(options_value(parsed.options))
             if not parsed.items:
                 return
             names = [entry.id for entry in parsed.items]
@@ -140,8 +111,18 @@ class EmbedStream:
             group.create_task(self._answer(message, place, name, self._items))
             self._items += 1
 
+    def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Options that are wrong end the stream, as they would a request."""
+        read_options(self._runtime, check(EmbedOptions, options, strict=True, max_items=None))
+        return options
+
     async def _answer(self, message: _Message, place: int, name: str, index: int) -> None:
-        result = await self._embed(message.wanted, place, traced=index < TRACED_ITEMS)
+        context = self._new_context(message, traced=index < TRACED_ITEMS)
+        try:
+            result = await self._embed(context, message.wanted, place)
+        finally:
+            self._runtime.admission.release(context)
+        self._call.note(context.stages, result.outcomes[0])
         message.wanted.inputs[place] = None  # its bytes are no longer needed
         message.left -= 1
         if not message.left:
@@ -155,45 +136,54 @@ class EmbedStream:
             raise RequestTooSlow(f"no answer was taken within {limit_ms} ms", limit=limit_ms) from None
         self._window.release()
 
-    async def _embed(self, wanted: EmbedEnvelope, place: int, *, traced: bool) -> EmbedResult:
-        """One item's outcome, as of a request with this item alone."""
+    async def _embed(self, context: RequestContext, wanted: EmbedEnvelope, place: int) -> EmbedResult:
+        """One item's outcome, as of a request with this item alone, its errors included."""
         value = wanted.inputs[place]
         alone = wanted.model_copy(update={"inputs": [value]})
-        while True:
-            context = self._new_context(traced=traced)
-            context.stages.deadline_s = self._call.deadline_s(context.started_s)
-            try:
-                # Ours alone: when the caller's passes, the whole call ends.
-                async with asyncio.timeout(self._runtime.settings.deadline_ms / 1000):
-                    return await embed(self._runtime, context, alone)
-            except QueueFull:
-                context.stages.tally = Tally()  # it will be counted when it comes again
-                async with self._waiting:
-                    await asyncio.sleep(RETRY_S)
-            except RateLimited as error:
-                async with self._waiting:
-                    await asyncio.sleep(error.wait_s)
-            except TimeoutError:
-                limit_ms = self._runtime.settings.deadline_ms
-                return self._failed(wanted, value, DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms))
-            except ServiceError as error:
-                return self._failed(wanted, value, error)
-            except Exception:
-                logger.exception("call %s: an item failed", context.request_id)
-                return self._failed(wanted, value, ServiceError("something went wrong here"))
-            finally:
-                self._runtime.admission.release(context)
-                self._runtime.metrics.stages_ended(context.stages)
-                self._call.context.stages.tally.merge(context.stages.tally)
+        try:
+            return await self._embed_in_time(context, alone)
+        except InvalidRequest as error:  # more than the service ever has at work
+            return self._failed(wanted, value, error.errors[0])
+        except ServiceError as error:
+            return self._failed(wanted, value, error)
+        except Exception:
+            logger.exception("call %s: an item failed", context.request_id)
+            return self._failed(wanted, value, ServiceError("something went wrong here"))
+
+    async def _embed_in_time(self, context: RequestContext, alone: EmbedEnvelope) -> EmbedResult:
+        """The deadline counts from when the item has its place: before, only the caller's own ends the waiting."""
+        limit_ms = self._runtime.settings.deadline_ms
+        try:
+            async with asyncio.timeout(None) as limit:
+
+                def start_clock() -> None:
+                    if limit.when() is None:
+                        now = asyncio.get_running_loop().time()
+                        limit.reschedule(now + limit_ms / 1000)  # ours; with the caller's, the whole call ends
+                        context.stages.deadline_s = self._call.deadline_s(now)
+
+                room = WaitingRoom(self._runtime.admission, context, self._turn, start_clock)
+                while True:
+                    try:
+                        return await embed(self._runtime, context, alone, room, Priority.BULK)
+                    except QueueFull:  # that of a remote engine
+                        self._runtime.admission.release(context)
+                        context.stages.tally = Tally()  # it will be counted when it comes again
+                        await asyncio.sleep(ENGINE_RETRY_S)
+        except TimeoutError:
+            raise DeadlineExceeded(f"no answer within {limit_ms} ms", limit=limit_ms) from None
 
     def _failed(self, wanted: EmbedEnvelope, value: object, error: ServiceError) -> EmbedResult:
         items = check_items([value], "/inputs")
         dimensions = wanted.dimensions or self._runtime.embedder.dimensions
         return EmbedResult(self._runtime.space, dimensions, wanted.encoding, items, [error])
 
-    def _new_context(self, *, traced: bool = False) -> RequestContext:
+    def _new_context(self, message: _Message | None = None, *, traced: bool = False) -> RequestContext:
         """What an item or a message of the stream carries; `traced`: its steps are the call's."""
         call = self._call.context
+        stages = Stages(span=call.stages.span if traced else None)
         now_s = asyncio.get_running_loop().time()
-        span = call.stages.span if traced else None
-        return RequestContext(call.request_id, {}, now_s, stages=Stages(span=span), caller=call.caller)
+        context = RequestContext(call.request_id, {}, now_s, stages=stages, caller=call.caller)
+        if message is not None:
+            context.shared_bytes = message.context.held_bytes
+        return context

@@ -21,6 +21,9 @@ class Health:
     def __init__(self, runtime: Runtime, services: tuple[str, ...]) -> None:
         self._runtime, self._services = runtime, ("", *services)
         self._stopping = False
+        self._serving, self._news = False, asyncio.Event()
+        self._watchers = 0
+        self._looker: asyncio.Task[None] | None = None
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Both methods, for a server."""
@@ -39,24 +42,57 @@ class Health:
     def stop(self) -> None:
         """End all watches, after their last news."""
         self._stopping = True
+        self._tell()
 
     async def _check(self, request: Any, rpc: Any) -> Any:
         if request.service not in self._services:
             await rpc.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
-        return Status(status=self._status(request.service))
+        return Status(status=_status(self._ready()))
 
     async def _watch(self, request: Any, rpc: Any) -> None:
-        told = None
-        while not self._stopping or told is None:
-            status = self._status(request.service)
-            if status != told:
-                await rpc.write(Status(status=status))
-                told = status
-            await asyncio.sleep(LOOK_EVERY_S)  # readiness has no event
+        is_known, told = request.service in self._services, None
+        self._enter()
+        try:
+            while True:
+                news = self._news
+                status = _status(self._serving) if is_known else Status.SERVICE_UNKNOWN
+                if status != told:
+                    await rpc.write(Status(status=status))
+                    told = status
+                if self._stopping:
+                    return
+                await news.wait()
+        finally:
+            self._leave()
 
-    def _status(self, service: str) -> int:
-        if service not in self._services:
-            unknown: int = Status.SERVICE_UNKNOWN
-            return unknown
-        status: int = Status.SERVING if self._runtime.ready() and not self._stopping else Status.NOT_SERVING
-        return status
+    def _enter(self) -> None:
+        self._watchers += 1
+        if self._looker is None:
+            self._serving = self._ready()
+            self._looker = asyncio.create_task(self._look())
+
+    def _leave(self) -> None:
+        self._watchers -= 1
+        if not self._watchers and self._looker is not None:
+            self._looker.cancel()
+            self._looker = None
+
+    async def _look(self) -> None:
+        """For all watchers: readiness has no event, because a remote engine may lose it any time."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self._ready() != self._serving:
+                self._tell()
+
+    def _tell(self) -> None:
+        self._serving = self._ready()
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _ready(self) -> bool:
+        return self._runtime.ready() and not self._stopping
+
+
+def _status(is_serving: bool) -> int:
+    status: int = Status.SERVING if is_serving else Status.NOT_SERVING
+    return status

@@ -96,7 +96,11 @@ def _fused(fused: Any) -> dict[str, Any]:
     return value | ({"weights": list(fused.weights)} if fused.weights else {})
 
 
-COMPOSED: dict[str, Callable[[Any], dict[str, Any]]] = {"embedding": _vector, "fused": _fused}
+def _tokens(tokens: Any) -> dict[str, Any]:
+    return {"tokens": list(tokens.ids)}
+
+
+COMPOSED: dict[str, Callable[[Any], dict[str, Any]]] = {"embedding": _vector, "fused": _fused, "tokens": _tokens}
 
 
 def _media(message: Any, oneof: str) -> dict[str, Any]:

@@ -36,6 +36,8 @@ def channel_arguments(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", MAX_STREAMS),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+        # No guesses at more than the 64 KiB that a call may send before its message is read.
+        ("grpc.http2.bdp_probe", 0),
         # A compressed message is unpacked without a limit, and 1 kB may hold 1 MB; media are compressed anyway.
         ("grpc.compression_enabled_algorithms_bitset", IDENTITY_ONLY),
         ("grpc.max_connection_idle_ms", settings.keep_alive_s * 1000),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,9 @@ from service.handlers.labels import classify, label_audio
 from service.handlers.similarity import compare_items
 from service.rpc import answers, messages
 from service.rpc.call import Call, Calls
-from service.rpc.embed_stream import EmbedStream, StreamRoom
+from service.rpc.embed_stream import EmbedStream
 from service.rpc.generated import onepeace_pb2 as pb
+from service.rpc.stream_room import StreamRoom
 from service.runtime import Runtime
 from service.wire import schemas
 from service.wire.checking import check
@@ -98,9 +100,8 @@ class Servicer:
             value = method.value(messages.parse(await call.read(), method.request))
             wanted = check(method.schema, value, strict=True, max_items=self._runtime.settings.max_items)
             del value
-            answer = method.render(await method.handle(self._runtime, call.context, wanted))
-            serialized: bytes = answer.SerializeToString()
-            return serialized
+            result = await method.handle(self._runtime, call.context, wanted)
+            return await serialized(method.render, result)
 
         return behave
 
@@ -111,5 +112,16 @@ class Servicer:
 
     async def _stream(self, call: Call) -> bytes:
         await call.greet()
-        await EmbedStream(call, self._runtime, self._room, self._calls.stopping).run()
+        with self._calls.intake.stream():
+            await EmbedStream(call, self._runtime, self._room, self._calls.stopping).run()
         return b""
+
+
+async def serialized(render: Callable[[Any], Any], result: object) -> bytes:
+    """The bytes of an answer; of a large one made off the event loop."""
+
+    def work() -> bytes:
+        data: bytes = render(result).SerializeToString()
+        return data
+
+    return await asyncio.to_thread(work) if answers.is_large(result) else work()

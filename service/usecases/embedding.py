@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from service.admission import UNACCOUNTED, Room
 from service.batching.row_queue import Priority, RowResult
 from service.context import Stages
 from service.decoding.orders import Order
@@ -40,11 +41,7 @@ from service.usecases.items import (
     leaves,
     modality,
 )
-from service.usecases.windows import Admit, prepare_windows
-
-
-def _no_windows(rows: int) -> None:
-    """For callers who do not account for rows."""
+from service.usecases.windows import prepare_windows
 
 
 @dataclass(slots=True)
@@ -67,8 +64,8 @@ _Place = tuple[_Parts, int]
 class Embedder:
     """Embeds items of all modalities in the one space that the repository's models share."""
 
-    def __init__(self, models: dict[str, ModelFolder], pipeline: Pipeline, *, bulk_items: int) -> None:
-        self._models, self._pipeline, self._bulk_items = models, pipeline, bulk_items
+    def __init__(self, models: dict[str, ModelFolder], pipeline: Pipeline) -> None:
+        self._models, self._pipeline = models, pipeline
         self.fingerprint = space_fingerprint(models)
         self._known = {
             self.fingerprint,
@@ -95,16 +92,18 @@ class Embedder:
         return wanted
 
     async def embed_all(
-        self, items: Sequence[Item | InputError], stages: Stages, admit_windows: Admit = _no_windows
+        self, items: Sequence[Item | InputError], stages: Stages, room: Room = UNACCOUNTED
     ) -> list[Embedded]:
         """Embed every item, or none. An item may be an error already, if its form was wrong.
+
+        `room` accounts for long clips, and for their windows beyond the first.
 
         Raises:
             InvalidRequest: names every wrong item.
             EngineFailure: the model failed on one.
-            QueueFull: by `admit_windows`, which accounts for the windows of long clips beyond the first.
+            QueueFull: there is no room for long clips, or for fetched files.
         """
-        parts = await self._prepare(items, stages, admit_windows)
+        parts = await self._prepare(items, stages, room)
         if wrong := [error for part in parts for error in part.errors()]:
             raise InvalidRequest(wrong)
         results = await self._run(parts, stages)
@@ -116,19 +115,26 @@ class Embedder:
         return [result for result in results if isinstance(result, Embedded)]
 
     async def embed_each(
-        self, items: Sequence[Item | InputError], stages: Stages, admit_windows: Admit = _no_windows
+        self,
+        items: Sequence[Item | InputError],
+        stages: Stages,
+        room: Room = UNACCOUNTED,
+        priority: Priority | None = None,
     ) -> list[Embedded | InputError | EngineFailure]:
-        """Embed what can be embedded; a wrong item gives its error in its place and harms no other."""
-        return await self._run(await self._prepare(items, stages, admit_windows), stages)
+        """Embed what can be embedded; a wrong item gives its error in its place and harms no other.
 
-    async def _prepare(self, items: Sequence[Item | InputError], stages: Stages, admit: Admit) -> list[_Parts]:
+        `room` as in `embed_all`; `priority` as in `Pipeline.run`.
+        """
+        return await self._run(await self._prepare(items, stages, room), stages, priority)
+
+    async def _prepare(self, items: Sequence[Item | InputError], stages: Stages, room: Room) -> list[_Parts]:
         parts = [_Parts(item, [None] * len(_leaves(item))) for item in items]
         texts: list[tuple[_Place, TextItem | TokensItem]] = []
         media: list[tuple[_Place, ImageItem | AudioItem]] = []
         long: list[tuple[_Place, AudioItem]] = []
         places = [(part, place) for part in parts for place in range(len(part.ready))]
         every = [leaf for part in parts for leaf in _leaves(part.item)]
-        async with fetched(self._pipeline.urls, every, stages) as found:
+        async with fetched(self._pipeline.urls, every, stages, room) as found:
             for at, leaf in zip(places, found, strict=True):
                 match leaf:
                     case TextItem() | TokensItem():
@@ -140,9 +146,9 @@ class Embedder:
                     case VectorItem():
                         part, place = at
                         part.ready[place] = self._check_vector(leaf)
+            await self._prepare_long(long, stages, room)  # first: it may have to wait for room
             await self._prepare_texts(texts, stages)
             await self._prepare_media(media, stages)
-            await self._prepare_long(long, stages, admit)
         return parts
 
     async def _prepare_texts(self, texts: Sequence[tuple[_Place, TextItem | TokensItem]], stages: Stages) -> None:
@@ -161,10 +167,10 @@ class Embedder:
         for ((part, place), leaf), file in zip(media, decoded, strict=True):
             part.ready[place] = _located(file, leaf, stages) if isinstance(file, InputError) else SingleRow(_row(file))
 
-    async def _prepare_long(self, clips: Sequence[tuple[_Place, AudioItem]], stages: Stages, admit: Admit) -> None:
+    async def _prepare_long(self, clips: Sequence[tuple[_Place, AudioItem]], stages: Stages, room: Room) -> None:
         if not clips:
             return
-        prepared = await prepare_windows(self._pipeline, "audio", [leaf for _, leaf in clips], admit, stages)
+        prepared = await prepare_windows(self._pipeline, "audio", [leaf for _, leaf in clips], room, stages)
         for ((part, place), leaf), clip in zip(clips, prepared, strict=True):
             part.ready[place] = _located(clip, leaf, stages) if isinstance(clip, InputError) else WindowRows(clip)
 
@@ -189,11 +195,12 @@ class Embedder:
         vector = vector / largest  # so that no square overflows
         return GivenVector((vector / np.linalg.norm(vector)).astype(np.float32))
 
-    async def _run(self, parts: list[_Parts], stages: Stages) -> list[Embedded | InputError | EngineFailure]:
+    async def _run(
+        self, parts: list[_Parts], stages: Stages, priority: Priority | None = None
+    ) -> list[Embedded | InputError | EngineFailure]:
         good = [part for part in parts if not part.errors()]
         rows = [row for part in good for ready in _embeddables(part) for row in ready.rows]
-        priority = Priority.BULK if len(rows) > self._bulk_items else Priority.INTERACTIVE
-        results = await self._pipeline.run(rows, priority, stages) if rows else []
+        results = await self._pipeline.run(rows, stages, priority) if rows else []
         answers: list[Embedded | InputError | EngineFailure] = []
         start = 0
         for part in parts:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
+from service.admission import UNACCOUNTED, Room
 from service.context import Stages
 from service.errors import InputError
 from service.fetching.media_urls import MediaUrls
@@ -17,7 +18,9 @@ Leaf = TypeVar("Leaf", bound=TextItem | TokensItem | ImageItem | AudioItem | Vec
 
 
 @asynccontextmanager
-async def fetched(urls: MediaUrls, items: Sequence[Leaf], stages: Stages) -> AsyncIterator[Sequence[Leaf]]:
+async def fetched(
+    urls: MediaUrls, items: Sequence[Leaf], stages: Stages, room: Room = UNACCOUNTED
+) -> AsyncIterator[Sequence[Leaf]]:
     """The same items with files in the place of URLs; they are accounted for until the exit, so decode them before.
 
     An item whose file could not be had holds its InputError, which is raised where the file would be read.
@@ -29,7 +32,7 @@ async def fetched(urls: MediaUrls, items: Sequence[Leaf], stages: Stages) -> Asy
     if not named:
         yield items
         return
-    async with urls.fetched(named, stages) as files:
+    async with urls.fetched(named, stages, room) as files:
         yield [
             replace(item, payload=_own(files[item.payload]))
             if isinstance(item, ImageItem | AudioItem) and is_url(item.payload)

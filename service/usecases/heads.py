@@ -9,26 +9,30 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from service.batching.row_queue import Priority, RowResult
+from service.admission import UNACCOUNTED, Room
+from service.batching.row_queue import RowResult
 from service.context import Stages
 from service.engine.protocol import RowInputs
 from service.errors import EngineFailure, InputError, InvalidRequest
 from service.media.audio import DecodedAudio
 from service.media.image import DecodedImage
-from service.media.text import EncodedText
+from service.media.text import EncodedText, count_bytes
 from service.pipeline import Pipeline
 from service.preprocessing import Note, Prepared, audio_note, audio_row, image_note, text_row
 from service.usecases.files import fetched
 from service.usecases.items import AudioItem, ImageItem, MediaItem, TextItem, modality
 from service.usecases.probabilities import ScoredLabel, activate, best_first, softmax
-from service.usecases.windows import Admit, Span, pool, prepare_windows
+from service.usecases.text_length import long_texts
+from service.usecases.windows import Span, pool, prepare_windows
 
 T = TypeVar("T")
+ANSWER = " answer: "
+"""Stands between question and candidate: the text form is AVQA's, as the reference trains it."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroundedPhrase:
-    """A phrase's box in pixels of the upright image and as fractions of its sides: x0, y0, x1, y1.
+    """A phrase's box in pixels of the upright image, to the hundredth, and as fractions of its sides: x0, y0, x1, y1.
 
     `score` is the cosine between the phrase and what is in the box, where it was asked for.
     """
@@ -50,8 +54,8 @@ class WindowLabels:
 class Heads:
     """Runs the models whose output is not an embedding. Each method needs its model in the repository."""
 
-    def __init__(self, pipeline: Pipeline, *, bulk_items: int) -> None:
-        self._pipeline, self._bulk_items = pipeline, bulk_items
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
 
     async def ground(
         self, image: ImageItem, phrases: Sequence[TextItem], stages: Stages
@@ -64,12 +68,12 @@ class Heads:
         (decoded,), tokens = await self._image_and_texts("grounding", [image], phrases, stages)
         rows = [_row("grounding", text, {"pixels": decoded.pixels}) for text in tokens]
         outputs = await self._run(rows, stages)
-        sides = (decoded.width, decoded.height, decoded.width, decoded.height)
+        width, height = decoded.width, decoded.height
         boxes = []
         for phrase, output in zip(phrases, outputs, strict=True):
             x0, y0, x1, y1 = output.astype(np.float64).tolist()
             fractions = (x0, y0, x1, y1)
-            pixels = (x0 * sides[0], y0 * sides[1], x1 * sides[2], y1 * sides[3])
+            pixels = (round(x0 * width, 2), round(y0 * height, 2), round(x1 * width, 2), round(y1 * height, 2))
             boxes.append(GroundedPhrase(phrase.text, pixels, fractions))
         return boxes, image_note(decoded)
 
@@ -107,16 +111,18 @@ class Heads:
         return await self._labels(audio_row("audio_labels", decoded), top_k, stages), audio_note(decoded)
 
     async def label_windows(
-        self, clip: AudioItem, top_k: int, stages: Stages, admit: Admit
+        self, clip: AudioItem, top_k: int, stages: Stages, room: Room = UNACCOUNTED
     ) -> tuple[list[ScoredLabel], Note, list[WindowLabels]]:
         """The labels of a whole clip, by the mean of its windows' probabilities, and of each window.
+
+        `room` accounts for the whole clip, and for its windows beyond the first.
 
         Raises:
             ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
         """
         model = self._pipeline.preprocessor.model("audio_labels")
-        async with fetched(self._pipeline.urls, [clip], stages) as files:
-            (windowed,) = await prepare_windows(self._pipeline, model.name, files, admit, stages)
+        async with fetched(self._pipeline.urls, [clip], stages, room) as files:
+            (windowed,) = await prepare_windows(self._pipeline, model.name, files, room, stages)
         if isinstance(windowed, InputError):
             raise InvalidRequest(_errors([windowed], [clip], stages))
         logits = np.stack(await self._run(windowed.rows, stages))  # [windows, C]
@@ -140,21 +146,30 @@ class Heads:
         return await self._labels(row, top_k, stages), image_note(decoded)
 
     async def answer_about_audio(
-        self, clip: AudioItem, question: str, candidates: Sequence[str], stages: Stages
+        self, clip: AudioItem, question: TextItem, candidates: Sequence[TextItem], stages: Stages
     ) -> tuple[list[ScoredLabel], Note]:
         """The caller's candidate answers to a question about a clip, best first.
 
         Raises:
             ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
         """
+        asked = self._ask(question, candidates)
         decoded = await self._audio("audio_qa", clip, stages)
         sound = audio_row("audio_qa", decoded)
-        # The text form is AVQA's, as the reference trains it.
-        asked = [TextItem(f"{question} answer: {answer}", f"/candidates/{i}") for i, answer in enumerate(candidates)]
         texts = await self._texts("audio_qa", asked, stages)
         rows = [Prepared("audio_qa", {**sound.inputs, "tokens": text.tokens}, sound.length, {}) for text in texts]
         scores = np.concatenate(await self._run(rows, stages))  # [candidates]
-        return best_first(candidates, softmax(scores)), audio_note(decoded)
+        return best_first([answer.text for answer in candidates], softmax(scores)), audio_note(decoded)
+
+    def _ask(self, question: TextItem, candidates: Sequence[TextItem]) -> list[TextItem]:
+        """The question with each candidate; too long ones are refused before they are built."""
+        max_bytes = self._pipeline.max_text_bytes
+        wrong = long_texts([question], max_bytes)
+        if not wrong:
+            wrong = long_texts(candidates, max_bytes, beside=count_bytes(question.text) + len(ANSWER))
+        if wrong:
+            raise InvalidRequest(wrong)
+        return [TextItem(f"{question.text}{ANSWER}{answer.text}", answer.pointer) for answer in candidates]
 
     async def judge_pair(self, images: Sequence[ImageItem], sentence: TextItem, stages: Stages) -> float:
         """Probability that the sentence is true of the two pictures (NLVR2; logit 0 means true).
@@ -201,8 +216,7 @@ class Heads:
         return decoded
 
     async def _run(self, rows: Sequence[Prepared], stages: Stages) -> list[NDArray[np.float32]]:
-        priority = Priority.BULK if len(rows) > self._bulk_items else Priority.INTERACTIVE
-        results = await self._pipeline.run(rows, priority, stages)
+        results = await self._pipeline.run(rows, stages)
         for result in results:
             if isinstance(result, EngineFailure):
                 raise result

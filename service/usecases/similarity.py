@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ from service.usecases.probabilities import contrast
 
 BLOCK_CELLS = 64 * 1024
 """Cells of one block: 256 kB of float32, some 5 ms to compute and to write as JSON."""
+
+
+Cosines = NDArray[np.float32]
+Probability = TypeVar("Probability", np.float32, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +42,22 @@ class Similarities:
         return len(self.queries), len(self.candidates)
 
     @property
-    def cosines(self) -> NDArray[np.float32]:
-        """The whole matrix, float32 [Q, C]."""
-        return _cosines(self.queries, self.candidates)
+    def is_large(self) -> bool:
+        """Whether it takes too long for the event loop."""
+        return len(self.queries) * len(self.candidates) > BLOCK_CELLS
 
-    @property
-    def probabilities(self) -> NDArray[np.float64] | None:
-        """The whole matrix, float64 [Q, C], each row sums to 1; None when it was not asked for."""
-        return None if self.logit_scale is None else contrast(self.cosines, self.logit_scale)
+    def matrices(self, probability_type: type[Probability]) -> tuple[Cosines, NDArray[Probability] | None]:
+        """The cosines whole, float32 [Q, C], and the probabilities if they were asked for, in one pass."""
+        cosines = np.empty(self.shape, dtype=np.float32)
+        probabilities = None if self.logit_scale is None else np.empty(self.shape, dtype=probability_type)
+        start = 0
+        for block in self.cosine_blocks():
+            end = start + len(block)
+            cosines[start:end] = block
+            if probabilities is not None and self.logit_scale is not None:
+                probabilities[start:end] = contrast(block, self.logit_scale)
+            start = end
+        return cosines, probabilities
 
     def cosine_blocks(self) -> Iterator[NDArray[np.float32]]:
         """The matrix's rows from the first to the last, float32 [n, C], some `BLOCK_CELLS` cells at a time."""

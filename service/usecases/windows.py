@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.admission import Room
 from service.context import Stages
 from service.errors import InputError, InvalidField, InvalidRequest
 from service.media.audio_windows import MIN_HOP_S, Clip, Windows
 from service.pipeline import Pipeline
-from service.preprocessing import Note, Prepared, audio_note, waveform_row
+from service.preprocessing import Note, Prepared, Preprocessor, audio_note, waveform_row
 from service.usecases.items import AudioItem
-
-Admit = Callable[[int], None]
-"""Accounts for so many more rows; raises QueueFull when there is no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +56,58 @@ def check_windows(pipeline: Pipeline, model: str, seconds: float, hop_s: float |
 
 
 async def prepare_windows(
-    pipeline: Pipeline, model: str, clips: Sequence[AudioItem], admit: Admit, stages: Stages
+    pipeline: Pipeline, model: str, clips: Sequence[AudioItem], room: Room, stages: Stages
 ) -> list[WindowedClip | InputError]:
     """Decode each clip once and cut it; a wrong clip gives its error in its place.
 
+    The first window of each is accounted for already; `room` is asked for all the others, and for the sounds while
+    they stand in memory whole, by their headers: before any is decoded.
+
     Raises:
-        QueueFull: there is no room for so many windows.
+        InvalidRequest: the clips have more windows, or bytes, than the service ever has at work.
+        QueueFull: there is no room for so many now.
     """
     preprocessor = pipeline.preprocessor
     preprocessor.model(model)
-    decoded = await pipeline.decode(
-        [preprocessor.clip(model, clip.payload, clip.windows) for clip in clips if clip.windows], stages
-    )
-    admit(sum(len(clip.spans()) - 1 for clip in decoded if isinstance(clip, Clip)))  # one of each is accounted for
-    return await pipeline.prepare([partial(_cut, model, clip) for clip in decoded], stages)
+    pairs = [(clip.payload, clip.windows) for clip in clips if clip.windows is not None]
+    lengths = await pipeline.decode([preprocessor.clip_seconds(*pair) for pair in pairs], stages)
+    known = [(pair[1], found) for pair, found in zip(pairs, lengths, strict=True) if not isinstance(found, InputError)]
+    told = _needs(preprocessor, model, known)
+    await room.take(items=told.windows, num_bytes=told.window_bytes + told.sound_bytes)
+    decoded = await pipeline.decode([preprocessor.clip(model, *pair) for pair in pairs], stages)
+    real = _needs(preprocessor, model, [(clip.windows, clip.seconds) for clip in decoded if isinstance(clip, Clip)])
+    more = real.beyond(told)  # than the headers told: nothing, unless they lie
+    await room.take(items=more.windows, num_bytes=more.window_bytes + more.sound_bytes)
+    cut = await pipeline.prepare([partial(_cut, model, clip) for clip in decoded], stages)
+    less = told.beyond(real)  # errors, and sounds whose headers told no length
+    sound_bytes = max(told.sound_bytes, real.sound_bytes)
+    room.give(items=less.windows, num_bytes=less.window_bytes + sound_bytes)
+    return cut
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What clips hold beyond the first window of each; the sounds, until they are cut."""
+
+    windows: int
+    window_bytes: int
+    sound_bytes: int
+
+    def beyond(self, other: _Needs) -> _Needs:
+        """How much more than `other` it is."""
+        return _Needs(
+            max(0, self.windows - other.windows),
+            max(0, self.window_bytes - other.window_bytes),
+            max(0, self.sound_bytes - other.sound_bytes),
+        )
+
+
+def _needs(preprocessor: Preprocessor, model: str, clips: Sequence[tuple[Windows, float]]) -> _Needs:
+    """Of clips so many seconds long."""
+    counts = [windows.count(seconds) - 1 for windows, seconds in clips]
+    sizes = [preprocessor.sound_bytes(model, windows.seconds) for windows, _ in clips]
+    window_bytes = sum(count * size for count, size in zip(counts, sizes, strict=True))
+    return _Needs(sum(counts), window_bytes, sum(preprocessor.sound_bytes(model, seconds) for _, seconds in clips))
 
 
 def _cut(model: str, clip: Clip | InputError) -> WindowedClip:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from service.context import Stages
 from service.errors import InputError, InvalidField, InvalidRequest, TooManyItems
+from service.media.text import count_bytes
 from service.preprocessing import Note
 from service.usecases.embedding import Embedder
 from service.usecases.items import AudioItem, Item, TextItem
 from service.usecases.label_vectors import PLACE, LabelVectors, Lookup, Prompt, ensemble
 from service.usecases.probabilities import ScoredLabel, contrast, sigmoid
 from service.usecases.similarity import require_logit_scale
+from service.usecases.text_length import long_texts
 
 IMAGE_TEMPLATE = "a photo of a {}"
 AUDIO_TEMPLATE = "This is a sound of {}"  # the paper's prompt for ESC-50
@@ -91,6 +93,11 @@ def check_choice(embedder: Embedder, choice: LabelChoice, max_prompts: int) -> N
         raise InvalidRequest([TooManyItems(detail, limit=max_prompts, actual=prompts, pointer="/labels")])
 
 
+def long_labels(choice: LabelChoice, max_bytes: int) -> list[InputError]:
+    """An error for each label that has more than `max_bytes` in one of the templates, told before any text is built."""
+    return long_texts(choice.labels, max_bytes, beside=max(map(count_bytes, choice.templates)) - len(PLACE))
+
+
 async def classify(
     embedder: Embedder, vectors: LabelVectors, lookup: Lookup, item: Item, choice: LabelChoice, stages: Stages
 ) -> Classified:
@@ -105,7 +112,7 @@ async def classify(
     """
     embedded, *computed = await embedder.embed_all([item, *(prompt.item() for prompt in lookup.missing)], stages)
     prompts = vectors.complete(lookup, [prompt.vector for prompt in computed])
-    cosines = ensemble(prompts, len(choice.labels)) @ embedded.vector  # [labels]
+    cosines = ensemble(prompts, choice.labels) @ embedded.vector  # [labels]
     probabilities, none_of_these = _probabilities(cosines, choice, embedder.logit_scale or 0.0)
     order = np.argsort(-cosines, kind="stable")
     labels = [

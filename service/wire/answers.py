@@ -181,7 +181,7 @@ def ground_answer(result: GroundResult) -> Response:
     rendered = [
         {
             "phrase": found.phrase,
-            "box": dict(zip(corners, (round(edge, 2) for edge in found.box), strict=True)),
+            "box": dict(zip(corners, found.box, strict=True)),
             "box_normalized": dict(zip(corners, found.box_normalized, strict=True)),
         }
         | ({} if found.score is None else {"score": found.score})

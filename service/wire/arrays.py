@@ -63,7 +63,9 @@ def source_headers(source: Source) -> dict[str, str]:
 
 
 def arrow_response(result: EmbedResult) -> Response:
-    """One record batch: `index`, `modality`, a column for each encoding, `windows`, `input` and `error` as JSON.
+    """One record batch: `index`, `modality`, a column for each encoding, `input` and `error` as JSON.
+
+    Also `windows`, if they were asked for: empty for what has none, null for refused items.
 
     The schema's metadata has `model`, `fingerprint` and `dimensions`. Vectors of refused items are null.
     """
@@ -79,8 +81,9 @@ def arrow_response(result: EmbedResult) -> Response:
         columns[COLUMNS[encoding]] = _vector_column(result, encoding, np.array(good))
     notes = [_json(note_body(outcome.notes)) if isinstance(outcome, Embedded) else None for outcome in outcomes]
     errors = [None if isinstance(outcome, Embedded) else _json(input_error_body(outcome)) for outcome in outcomes]
-    if any(isinstance(outcome, Embedded) and outcome.windows for outcome in outcomes):
-        columns["windows"] = pa.array([_window_rows(outcome, encodings) for outcome in outcomes])
+    if result.windowed:
+        rows = [_window_rows(outcome, encodings) for outcome in outcomes]
+        columns["windows"] = pa.array(rows, _window_type(encodings))
     columns |= {"input": pa.array(notes, pa.string()), "error": pa.array(errors, pa.string())}
     metadata = {
         "model": result.source.model,
@@ -106,6 +109,15 @@ def _vector_column(result: EmbedResult, encoding: Encoding, good: NDArray[np.boo
         rows = [row.tobytes() if is_good else None for row, is_good in zip(values, good, strict=True)]
         return pa.array(rows, pa.binary(values.shape[1]))
     return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1], mask=missing)
+
+
+def _window_type(encodings: Sequence[Encoding]) -> Any:
+    """A list of structs: places in seconds, and a vector in each encoding."""
+    import pyarrow as pa
+
+    kinds = {"float": pa.list_(pa.float32()), "int8": pa.list_(pa.int8()), "binary": pa.binary()}
+    vectors = {COLUMNS[encoding]: kinds[FORMS[encoding]] for encoding in encodings}
+    return pa.list_(pa.struct({"start": pa.float64(), "end": pa.float64(), **vectors}))
 
 
 def _window_rows(outcome: object, encodings: Sequence[Encoding]) -> list[dict[str, Any]] | None:

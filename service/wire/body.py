@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 
 from service.admission import Admission
 from service.context import RequestContext
 from service.errors import BodyTooLarge, MalformedBody, UnsupportedBody
 from service.settings import Settings
+from service.wire import schemas
 from service.wire.checking import check, parse_json
 from service.wire.form import FormRule, arrange
 from service.wire.multipart import parse_multipart
 
-Schema = TypeVar("Schema", bound=BaseModel)
+Schema = TypeVar("Schema", bound=schemas.Request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class BodyReader:
                 size += len(chunk)
                 if size > limit:
                     raise BodyTooLarge("the body is too large", limit=limit)
-                self.admission.take_bytes(context, len(chunk))  # as they come: an idle caller must not hold room
+                self.admission.take(context, num_bytes=len(chunk))  # as they come: an idle caller must not hold room
                 context.body_bytes = size
                 chunks.append(chunk)
         except ClientDisconnect as error:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from service.errors import BodyTooLarge, InputError, InvalidField, InvalidRequest, MalformedBody, TooManyItems
 from service.usecases.items import Item
 from service.wire.pointers import escape
-from service.wire.schemas import TAG_PREFIX, EmbedItem
+from service.wire.schemas import TAG_PREFIX, EmbedItem, Request
 
-Schema = TypeVar("Schema", bound=BaseModel)
+Schema = TypeVar("Schema", bound=Request)
 T = TypeVar("T")
 MAX_ERRORS = 256  # of one answer
 MAX_FIELDS = 32  # of one object
@@ -54,7 +54,7 @@ def check(schema: type[Schema], value: object, *, strict: bool, max_items: int |
     if isinstance(value, dict):
         _count_fields(value, "")
         if max_items is not None:
-            _count_items(value, max_items)
+            _count_items(value, schema.counted, max_items)
     try:
         return schema.model_validate(value, strict=strict)
     except ValidationError as error:
@@ -118,24 +118,38 @@ def _count_fields(value: dict[str, Any], pointer: str) -> None:
         raise InvalidRequest([InvalidField(detail, limit=MAX_FIELDS, actual=len(value), pointer=pointer)])
 
 
-def _count_items(value: dict[str, Any], max_items: int) -> None:
+def _count_items(value: dict[str, Any], counted: Sequence[str], max_items: int) -> None:
     """Count items, parts, labels and phrases of the whole request, and the fields of each object."""
-    counts: dict[str, int] = {}
+    counts = {name: _count(value.get(name), name, max_items) for name in counted}
     for name, content in value.items():
-        if not isinstance(content, list | dict):
-            continue
-        entries = content if isinstance(content, list) else [content]
-        counts[name] = len(entries)
-        if len(entries) > max_items:
-            continue
-        for index, entry in enumerate(entries):
-            if isinstance(entry, dict):
-                _count_fields(entry, f"/{escape(name)}/{index}" if isinstance(content, list) else f"/{escape(name)}")
-                parts = entry.get("parts")
-                counts[name] += len(parts) - 1 if isinstance(parts, list) and parts else 0
-                _count_weights(entry, max_items)
+        if name not in counts and isinstance(content, dict):
+            _count_fields(content, f"/{escape(name)}")
     longest = max(counts, key=lambda name: counts[name], default="")
-    refuse_too_many(sum(counts.values()), max_items, f"/{escape(longest)}")
+    refuse_too_many(sum(counts.values()), max_items, f"/{longest}")
+
+
+def _count(content: object, name: str, max_items: int) -> int:
+    """The entries of a list, of fused items the parts; an item alone counts by its parts."""
+    if isinstance(content, dict):
+        _count_fields(content, f"/{name}")
+        _count_weights(content, max_items)
+        return _count_parts(content)
+    if not isinstance(content, list) or len(content) > max_items:
+        return len(content) if isinstance(content, list) else 0
+    count = 0
+    for index, entry in enumerate(content):
+        if isinstance(entry, dict):
+            _count_fields(entry, f"/{name}/{index}")
+            _count_weights(entry, max_items)
+            count += max(1, _count_parts(entry))
+        else:
+            count += 1
+    return count
+
+
+def _count_parts(entry: dict[str, Any]) -> int:
+    parts = entry.get("parts")
+    return len(parts) if isinstance(parts, list) else 0
 
 
 def _count_weights(entry: dict[str, Any], max_items: int) -> None:

@@ -12,21 +12,17 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from service.handlers.results import SimilarityResult
-from service.usecases.similarity import BLOCK_CELLS
 from service.wire.answers import json_response, source_body
 from service.wire.arrays import NPY, source_headers
 
 
 def similarity_answer(result: SimilarityResult) -> Response:
     """The answer of `/similarity` as JSON."""
-    similarities = result.similarities
-    queries, candidates = similarities.shape
-    if queries * candidates <= BLOCK_CELLS:
-        body: dict[str, Any] = {**source_body(result.source), "similarity": similarities.cosines}
-        if (probabilities := similarities.probabilities) is not None:
-            body["probabilities"] = probabilities
-        return json_response(body)
-    return StreamingResponse(iterate_in_threadpool(_json_pieces(result)), media_type="application/json")
+    if result.similarities.is_large:
+        return StreamingResponse(iterate_in_threadpool(_json_pieces(result)), media_type="application/json")
+    cosines, probabilities = result.similarities.matrices(np.float64)
+    body: dict[str, Any] = {**source_body(result.source), "similarity": cosines}
+    return json_response(body if probabilities is None else body | {"probabilities": probabilities})
 
 
 def npy_matrix(result: SimilarityResult) -> Response:

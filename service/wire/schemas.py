@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +49,14 @@ Media = Annotated[
 
 
 class Request(BaseModel):
-    """Unknown fields are refused: a misspelt option must not pass for its default."""
+    """Unknown fields are refused: a misspelt option must not pass for its default.
+
+    Attributes:
+        counted: the fields whose entries count against `max_items`, with the parts of fused items.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    counted: ClassVar[tuple[str, ...]] = ()
 
 
 class Text(Request):
@@ -203,7 +208,11 @@ def _one_encoding_of_each_kind(value: list[Encoding]) -> list[Encoding]:
     return value
 
 
-Encodings = Annotated[list[Encoding], Field(min_length=1), AfterValidator(_one_encoding_of_each_kind)]
+Encodings = Annotated[
+    list[Encoding],
+    Field(min_length=1, max_length=len(get_args(Encoding))),
+    AfterValidator(_one_encoding_of_each_kind),
+]
 
 
 class AudioWindows(Request):
@@ -238,18 +247,21 @@ class EmbedOptions(Request):
 class EmbedRequest(EmbedOptions):
     """`POST /embed`."""
 
+    counted = ("inputs",)
     inputs: list[EmbedItem] = Field(min_length=1)
 
 
 class EmbedEnvelope(EmbedOptions):
     """`POST /embed` with its items unchecked: each is checked by itself, for `on_error`."""
 
+    counted = ("inputs",)
     inputs: list[Any] = Field(min_length=1)
 
 
 class SimilarityRequest(Request):
     """`POST /similarity`."""
 
+    counted = ("queries", "candidates")
     queries: list[AnyItem] = Field(min_length=1)
     candidates: list[AnyItem] = Field(min_length=1)
     probabilities: bool = Field(False, description="also softmax(exp(logit_scale) · cosine) over the candidates")
@@ -258,6 +270,7 @@ class SimilarityRequest(Request):
 class GroundRequest(Request):
     """`POST /ground`."""
 
+    counted = ("phrases",)
     image: Media
     phrases: list[str] = Field(min_length=1)
     scores: bool = Field(
@@ -271,6 +284,7 @@ Template = Annotated[str, Field(max_length=1000)]
 class ClassifyRequest(Request):
     """`POST /classify`."""
 
+    counted = ("labels", "templates", "input")
     input: EmbedItem
     labels: list[str] = Field(min_length=1)
     template: Template | None = Field(None, description="holds `{}` once, where the label goes")
@@ -304,6 +318,7 @@ class VqaRequest(Request):
 class AudioQaRequest(Request):
     """`POST /audio/qa`."""
 
+    counted = ("candidates",)
     audio: Media
     question: str
     candidates: list[str] = Field(min_length=1)

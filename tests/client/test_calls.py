@@ -145,8 +145,8 @@ async def test_classify_gives_what_plain_http_gives(server: LiveServer, url: str
     body = {"input": {"image": COW_BASE64}, "labels": labels, "template": template}
     expected = raw(server, "/classify", body)
     async with AsyncClient(url) as client:
-        concurrent = await client.classify(COW, labels, template=template)
-    for answer in (onepeace.classify(COW, labels, template=template), concurrent):
+        concurrent = await client.classify(COW, labels, templates=template)
+    for answer in (onepeace.classify(COW, labels, templates=template), concurrent):
         assert [(label, pytest.approx(probability, abs=1e-6)) for label, probability in answer] == [
             (scored["label"], scored["probability"]) for scored in expected["labels"]
         ]

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from PIL import Image as PilImage
 
-from onepeace_client import Audio, Client, Fused, Image, Vector
+from onepeace_client import Audio, Client, Fused, Image, Tokens, Vector
 from onepeace_client.arrays import pil_file, sound_file
 from onepeace_client.file_kind import HEAD_BYTES, media_kind
 from service.media.image_file import sniff_format
@@ -36,8 +36,17 @@ TONE = np.zeros(100, np.float32)
         (Audio(TONE.reshape(1, 100), 8000), ValueError, r"items\[1\]: .*\[T, C\]"),
         (Audio(np.array([np.nan], np.float32), 8000), ValueError, r"items\[1\]: .*finite"),
         (Audio(np.zeros(4, np.int64), 8000), TypeError, r"items\[1\]: .*int64"),
-        (Audio("a.wav"), TypeError, r"items\[1\]: Audio takes a Path"),
-        (Image("a.png"), TypeError, r"items\[1\]: Image takes a Path"),
+        (Audio("a.wav"), ValueError, r"items\[1\]: a str is a URL here .* not 'a.wav'; a file is Path"),
+        (Image("http://a/b.png"), ValueError, r"items\[1\]: a str is a URL here and must begin with https://"),
+        (Image("https://a/\ud800"), ValueError, r"items\[1\]: the text holds a lone surrogate"),
+        (Image(3), TypeError, r"items\[1\]: Image takes a Path, bytes, a URL"),
+        (Tokens([]), ValueError, r"items\[1\]: ids must be integers"),
+        (Tokens([1.5]), ValueError, r"items\[1\]: ids must be integers"),
+        (Tokens([True]), ValueError, r"items\[1\]: ids must be integers"),
+        (Tokens([[1]]), ValueError, r"items\[1\]: ids must be integers"),
+        (Tokens("4"), ValueError, r"items\[1\]: ids must be integers"),
+        (Tokens([4, -1]), ValueError, r"items\[1\]: ids must lie within 0"),
+        (Tokens([2**31]), ValueError, r"items\[1\]: ids must lie within 0"),
         (Vector(np.ones(3)), TypeError, r"items\[1\]: Vector is no item here"),
         (Fused([]), ValueError, r"items\[1\].parts must not be empty"),
         (Fused(["a"], [1, 2]), ValueError, r"items\[1\]: 2 weights for 1 parts"),
@@ -70,6 +79,10 @@ def test_other_arguments_are_looked_at_too() -> None:
     with Client("http://127.0.0.1:9") as client:
         with pytest.raises(TypeError, match="image: must be a picture, not str"):
             client.ground("cow.jpg", ["a cow"])
+        with pytest.raises(TypeError, match="image: must be a picture, not Tokens"):
+            client.ground(Tokens([4]), ["a cow"])
+        with pytest.raises(TypeError, match=r"templates\[0\]: must be a string, not int"):
+            client.classify("a cow", ["cow"], templates=[3])
         with pytest.raises(TypeError, match=r"phrases\[1\]: must be a string, not int"):
             client.ground(NOISE, ["a cow", 3])
         with pytest.raises(TypeError, match="labels must be a list"):

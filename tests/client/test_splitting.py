@@ -21,7 +21,10 @@ from onepeace_client import (
     ProtocolError,
     RequestRefused,
     Vector,
+    Windows,
 )
+from tests.client.callers import Caller
+from tests.client.conftest import NAMES, WAYS, address
 from tests.client.scripted_server import Answer, scripted_server, vectors
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
@@ -96,6 +99,38 @@ async def test_reported_errors_have_the_places_of_the_callers_list(url: str, one
     assert_reported(await asyncio.to_thread(lambda: onepeace.embed(items, on_error="report")), wrong)
     async with AsyncClient(url) as client:
         assert_reported(await client.embed(items, on_error="report"), wrong)
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Iterator[LiveServer]:
+    with live_server(REPOSITORY, max_queue=24, max_items=16) as running:
+        yield running
+
+
+@pytest.fixture(params=WAYS, ids=NAMES)
+def patient(request: pytest.FixtureRequest, crowded: LiveServer) -> Caller:
+    """Asks a server that takes 24 windows at once."""
+    wire, is_async = request.param
+    return Caller(address(crowded, wire), is_async)
+
+
+async def test_clips_whose_windows_are_too_many_together_are_divided(patient: Caller) -> None:
+    clips = [clip(seed, 16.0) for seed in range(6)]
+    answer = await patient.call("embed", [*clips, "a"], windows=Windows(2.0))
+    assert [len(answer.windows[index].spans_s) for index in range(6)] == [8] * 6
+    streamed = await patient.stream([*clips, "a"], windows=Windows(2.0))
+    np.testing.assert_allclose([one.vector for one in streamed], answer.vectors, atol=1e-5)
+
+
+async def test_a_clip_that_never_fits_is_reported_in_its_place(patient: Caller) -> None:
+    items = ["a", clip(1, 50.0), "b"]
+    answer = await patient.call("embed", items, windows=Windows(2.0), on_error="report")
+    streamed = await patient.stream(items, windows=Windows(2.0), on_error="report")
+    for errors in (answer.errors, {one.index: one.error for one in streamed if one.error}):
+        assert {index: (one.code, one.index) for index, one in errors.items()} == {1: ("too_many_items", 1)}
+    with pytest.raises(InvalidInput) as caught:
+        await patient.call("embed", items, windows=Windows(2.0))
+    assert caught.value.code == "too_many_items"
 
 
 async def test_a_failing_item_is_named_by_its_place_in_the_callers_list(url: str, onepeace: Client) -> None:

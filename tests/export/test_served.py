@@ -104,6 +104,22 @@ def test_audio_qa_ranks_the_candidates(served, run, tokens):
     assert answer["labels"][0]["label"] == candidates[int(scores.argmax())]
 
 
+@pytest.mark.parametrize(
+    ("question", "candidates", "pointers"),
+    [
+        ("?" * 40_000, ["yes"] * 100, ["/question"]),
+        ("?" * 30_000, ["yes", "y" * 5_000, "no"], ["/candidates/1"]),
+    ],
+)
+def test_questions_too_long_are_refused_where_they_stand(served, question, candidates, pointers):
+    fields = [("audio", ("x", wav(sound()))), ("question", (None, question))]
+    answer = served.post("/audio/qa", files=fields + [("candidate", (None, c)) for c in candidates])
+    assert answer.status_code == 422
+    assert [(error["code"], error["pointer"]) for error in answer.json()["errors"]] == [
+        ("invalid_text", pointer) for pointer in pointers
+    ]
+
+
 def test_image_pair_gives_the_probability_of_truth(served, run, tokens, repository):
     size = size_of(repository, "image_pair")
     first, second = pixels(1, size), pixels(2, size)

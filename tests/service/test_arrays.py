@@ -54,9 +54,9 @@ def test_npy_of_other_encodings_has_their_type(client: httpx.Client, encoding: s
 
 
 def test_npy_refuses_what_does_not_fit_one_array(client: httpx.Client) -> None:
-    answer = ask(client, NPY, encoding=["float", "int8"], on_error="report")
+    answer = ask(client, NPY, encoding=["float", "int8"], on_error="report", windows={"seconds": 2})
     assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/encoding", "/on_error"]
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/encoding", "/on_error", "/windows"]
 
 
 def test_an_error_is_a_problem_whatever_was_to_be_accepted(client: httpx.Client) -> None:

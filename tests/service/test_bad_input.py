@@ -230,6 +230,39 @@ def test_items_and_parts_are_counted_over_the_whole_request(client: httpx.Client
     refused(client.post("/embed", json={"inputs": fused}), 422, "too_many_items")
 
 
+FULL = [GOOD_TEXT] * 128
+ALL_OF_EMBED = {"encoding": ["float", "base64", "int8", "binary"], "windows": {"seconds": 2, "hop": 1}}
+ALL_OF_CLASSIFY = {"templates": ["a {}", "the {}"], "multi_label": True, "threshold": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/embed", {"inputs": FULL, "on_error": "report", "dimensions": 128, **ALL_OF_EMBED}),
+        ("/embed", {"inputs": [{"parts": FULL, "weights": [1] * 128}], **ALL_OF_EMBED}),
+        ("/similarity", {"queries": FULL[:64], "candidates": FULL[64:], "probabilities": True}),
+        ("/ground", {"image": encoded(picture(1)), "phrases": ["a cow"] * 128, "scores": True}),
+        ("/classify", {"input": GOOD_TEXT, "labels": [f"x{i}" for i in range(126)], **ALL_OF_CLASSIFY}),
+        ("/classify", {"input": {"parts": FULL[:100]}, "labels": [f"x{i}" for i in range(28)], "template": "a {}"}),
+    ],
+)
+def test_max_items_are_taken_with_every_option_and_one_more_is_not(
+    client: httpx.Client, path: str, body: dict[str, object]
+) -> None:
+    assert client.post(path, json=body).status_code == 200
+    grown = "labels" if path == "/classify" else "phrases" if path == "/ground" else next(iter(body))
+    entries = body[grown]
+    assert isinstance(entries, list)
+    error = refused(client.post(path, json=body | {grown: [*entries, entries[-1]]}), 422, "too_many_items")
+    assert (error["limit"], error["actual"]) == (128, 129 if "weights" not in str(body) else 256)
+
+
+def test_options_that_are_long_lists_are_refused_shortly(client: httpx.Client) -> None:
+    for wrong in ([""] * 100_000, [{}] * 100_000, ["float"] * 100_000):
+        answer = client.post("/embed", json={"inputs": [GOOD_TEXT], "encoding": wrong})
+        assert refused(answer, 422, "invalid_field")["pointer"] in ("/encoding", "/encoding/0")
+
+
 def test_a_bad_label_and_cancelling_parts_are_pointed_at(client: httpx.Client) -> None:
     answer = client.post("/classify", json={"input": GOOD_TEXT, "labels": ["x", "y" * 100_000]})
     assert refused(answer, 422, "invalid_text")["pointer"] == "/labels/1"

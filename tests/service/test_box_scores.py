@@ -65,6 +65,13 @@ def test_the_picture_is_decoded_once_for_all_boxes_and_once_for_all_scores(clien
     assert len({box["score"] for box in answer.json()["boxes"]}) <= 2  # the same phrase, in batches of two sizes
 
 
+def test_a_full_request_with_scores_fits_the_queue() -> None:
+    with live_server(REPOSITORY, max_items=64, max_queue=64) as small, httpx.Client(base_url=small.url) as client:
+        answer = ground(client, phrases=["a bee"] * 64, scores=True)
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()["boxes"]) == 64
+
+
 def test_a_repository_without_image_model_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
     repository = tmp_path_factory.mktemp("grounding-alone") / "repository"
     repository.mkdir()

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.repository import REPOSITORY
-from tests.service.live_server import live_server
+from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import encoded, picture
+from tests.service.test_bad_input import MIB
 
 IMAGE = {"image": encoded(picture(3))}
 LABELS = ["cow", "dog", "bell"]
@@ -125,6 +126,26 @@ def test_a_wrong_item_and_a_wrong_label_are_both_named(client: httpx.Client) -> 
     body = {"input": {"image": "AAAA"}, "labels": ["cow", "x" * 40_000]}
     errors = client.post("/classify", json=body).json()["errors"]
     assert {error["pointer"] for error in errors} == {"/input/image", "/labels/1"}
+
+
+def test_a_long_label_is_refused_before_it_stands_in_any_template(client: httpx.Client, server: LiveServer) -> None:
+    body = {"labels": ["x" * 2 * MIB], "templates": [f"{{}} {number}" for number in range(120)]}
+    classify(client)
+    before = server.resident_bytes()
+    (error,) = classify(client, **body).json()["errors"]
+    assert (error["code"], error["pointer"]) == ("invalid_text", "/labels/0")
+    limit = client.get("/info").json()["limits"]["max_text_bytes"]
+    assert (error["limit"], error["actual"]) == (limit, 2 * MIB + len(" 119"))
+    assert server.resident_bytes() - before < 64 * MIB
+
+
+def test_a_label_may_be_as_long_as_the_longest_template_leaves_room(client: httpx.Client) -> None:
+    limit = client.get("/info").json()["limits"]["max_text_bytes"]
+    templates = ["{}", "aé {}"]
+    label = "ü" * ((limit - 4) // 2)
+    assert classify(client, labels=[label], templates=templates).status_code == 200
+    answer = classify(client, labels=["cow", label + "x"], templates=templates)
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/labels/1"]
 
 
 def test_labels_that_come_again_are_not_embedded_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 
 import httpx
@@ -13,6 +14,7 @@ import soundfile
 from tests.repository import REPOSITORY
 from tests.service.live_server import live_server
 from tests.service.media_files import clip, encode_clip, encoded
+from tests.service.test_bad_input import MIB
 
 RATE = 16_000
 SECONDS = 23.4
@@ -121,6 +123,22 @@ def test_arrow_carries_windows(client: httpx.Client) -> None:
         np.testing.assert_array_equal(signs, np.array(row["embedding"]) > 0)
 
 
+def test_arrow_has_a_column_of_windows_whenever_they_were_asked_for(client: httpx.Client) -> None:
+    def table(*items: dict[str, object], **options: object) -> pa.Table:
+        body = {"inputs": list(items), "encoding": ["float", "int8", "binary"], "on_error": "report", **options}
+        answer = client.post("/embed", json=body, headers={"accept": "application/vnd.apache.arrow.stream"})
+        return pa.ipc.open_stream(answer.content).read_all()
+
+    sound, text, bad = {"audio": encoded(LONG)}, {"text": "a cow"}, {"image": "AAAA"}
+    with_clip, without, with_errors = (
+        table(*items, windows=WINDOWS) for items in ([sound, text], [text], [bad, {"audio": "AAAA"}])
+    )
+    assert with_clip.schema == without.schema == with_errors.schema
+    assert without["windows"].to_pylist() == [[]]
+    assert with_errors["windows"].to_pylist() == [None, None]
+    assert "windows" not in table(sound).column_names
+
+
 @pytest.mark.parametrize(
     ("windows", "pointer"),
     [
@@ -159,11 +177,49 @@ def test_too_many_windows_are_refused_before_the_sound_is_decoded(client: httpx.
     assert "embedding" in data[1]
 
 
-def test_a_full_queue_refuses_windows_and_takes_them_later() -> None:
+def test_more_windows_than_the_queue_ever_holds_are_refused_with_the_limit() -> None:
     body = {"inputs": [{"audio": encoded(LONG)}] * 2, "windows": {"seconds": 2, "hop": 1}}
     with live_server(REPOSITORY, max_items=24, max_queue=24) as small:
         answer = httpx.post(small.url + "/embed", json=body)
-        assert answer.status_code == 429
-        assert answer.headers["retry-after"]
+        assert answer.status_code == 422
+        assert "retry-after" not in answer.headers
+        (error,) = answer.json()["errors"]
+        assert (error["code"], error["limit"], error["actual"]) == ("too_many_items", 24, 46)
         alone = httpx.post(small.url + "/embed", json=body | {"inputs": body["inputs"][:1]})
         assert len(alone.json()["data"][0]["windows"]) == 23  # type: ignore[arg-type]
+
+
+async def test_a_full_queue_refuses_windows_and_takes_them_later() -> None:
+    body = {"inputs": [{"audio": encoded(LONG)}], "windows": {"seconds": 2, "hop": 1}}
+    with live_server(REPOSITORY, max_items=24, max_queue=24) as small:
+        async with httpx.AsyncClient(base_url=small.url, timeout=60) as client:
+            answers = await asyncio.gather(*(client.post("/embed", json=body) for _ in range(8)))
+            refused = [answer for answer in answers if answer.status_code == 429]
+            assert {answer.status_code for answer in answers} == {200, 429}
+            assert all(answer.headers["retry-after"] for answer in refused)
+            assert (await client.post("/embed", json=body)).status_code == 200
+
+
+def test_clips_hold_their_own_length_not_the_longest_that_may_be() -> None:
+    """Thirty clips of five seconds are 10 MB, in windows 20 MB: with the longest for each it would be a gigabyte."""
+    inputs = [{"audio": encoded(clip(i, 5.0))} for i in range(30)]
+    with live_server(REPOSITORY) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        for data in (embed(client, *inputs, windows={"seconds": 2}), embed(client, *inputs, windows={"seconds": 5})):
+            assert len(data) == 30
+
+
+def test_windows_that_need_more_memory_than_there_ever_is_are_refused_before_the_sound_is_decoded() -> None:
+    silence = encode_clip(np.zeros(600 * RATE, dtype=np.int16), form="FLAC")
+    body = {"inputs": [{"audio": encoded(silence)}], "windows": {"seconds": 10, "hop": 5}}
+    limits = {"max_pending_bytes": 64 * MIB, "max_body_bytes": 8 * MIB}
+    with live_server(REPOSITORY, **limits) as small, httpx.Client(base_url=small.url, timeout=60) as client:
+        embed(client, {"audio": encoded(clip(1))})
+        before = small.resident_bytes()
+        answer = client.post("/embed", json=body)
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert (error["code"], error["limit"]) == ("too_many_items", 64 * MIB)
+        assert error["actual"] > 64 * MIB
+        assert small.resident_bytes() - before < 24 * MIB
+        fits = {"audio": encoded(encode_clip(np.zeros(200 * RATE, dtype=np.int16), form="FLAC"))}
+        assert len(embed(client, fits, windows={"seconds": 10, "hop": 5})[0]["windows"]) == 39  # type: ignore[arg-type]

@@ -2,11 +2,23 @@
 
 A request's way: `client.py` → `front.py` (checks) → `calls.py` (splits, joins) → `exchange.py` (retries) →
 `rest_wire.py` or `grpc_wire.py` (renders, reads) → `http_transport.py` or `grpc_transport.py` (sends).
+A stream's: `stream.py` (packs, gives out) between `sync_stream.py` or `async_stream.py` (reads ahead, in bounds) and a
+lane: requests as above, or `grpc_stream.py`.
 """
 
-from onepeace_client.answers import Boxes, Embeddings, Info, Labels, Similarities, WindowLabels, WindowVectors
+from onepeace_client.answers import (
+    Boxes,
+    Embedding,
+    Embeddings,
+    Info,
+    Labels,
+    Similarities,
+    WindowLabels,
+    WindowVectors,
+)
 from onepeace_client.async_client import AsyncClient
 from onepeace_client.client import Client
+from onepeace_client.encodings import Encoding
 from onepeace_client.errors import (
     DeadlineExceeded,
     EngineFailure,
@@ -25,7 +37,7 @@ from onepeace_client.errors import (
     Unreachable,
 )
 from onepeace_client.front import Options
-from onepeace_client.items import Audio, Fused, Image, Vector
+from onepeace_client.items import Audio, Fused, Image, Tokens, Vector
 from onepeace_client.profile import Profile
 from onepeace_client.retries import RetryPolicy
 from onepeace_client.tls import Tls
@@ -38,7 +50,9 @@ __all__ = [
     "Boxes",
     "Client",
     "DeadlineExceeded",
+    "Embedding",
     "Embeddings",
+    "Encoding",
     "EngineFailure",
     "Forbidden",
     "Fused",
@@ -59,6 +73,7 @@ __all__ = [
     "ServerFault",
     "Similarities",
     "Tls",
+    "Tokens",
     "Unauthenticated",
     "Unavailable",
     "Unreachable",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any, Protocol, TypeVar
 
-from onepeace_client.script import Effect, Script, Send, Sleep, Work
+from onepeace_client.script import Effect, Run, Script, Send, Sleep, Work
 from onepeace_client.wire import Outgoing, Reply
 
 T = TypeVar("T")
@@ -32,19 +32,15 @@ class AsyncDriver:
 
     async def run(self, script: Script[T]) -> T:
         """Run a script to its end."""
-        step = script.send
-        value: Any = None
-        while True:
-            try:
-                effect = step(value)
-            except StopIteration as end:
-                result: T = end.value
-                return result
+        run = Run(script)
+        while (effect := run.effect) is not None:
             try:
                 value = await self._do(effect)
-                step = script.send
-            except BaseException as error:
-                value, step = error, script.throw
+            except BaseException as error:  # noqa: PERF203 (each effect's error is its own)
+                run.fail(error)
+            else:
+                run.give(value)
+        return run.result
 
     async def close(self) -> None:
         """Close all connections."""

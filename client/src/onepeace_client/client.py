@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from types import TracebackType
 
-from onepeace_client.answers import Boxes, Embeddings, Info, Labels, Similarities
-from onepeace_client.front import Front, OnError, Options, parse_address
+from onepeace_client.answers import Boxes, Embedding, Embeddings, Info, Labels, Similarities
+from onepeace_client.encodings import Encoding
+from onepeace_client.front import Front, OnError, Options, classify_options, embed_options, parse_address
 from onepeace_client.items import Comparable, Item, Part
 from onepeace_client.profile import Profile
 from onepeace_client.rest_wire import RestWire
+from onepeace_client.script import Script
+from onepeace_client.stream import Stream
 from onepeace_client.sync_driver import SyncDriver
-from onepeace_client.wire import ClassifyOptions, EmbedOptions, Windows
+from onepeace_client.sync_stream import Lane, RequestLane, embed_in_order
+from onepeace_client.wire import Windows
 
 
 class Client:
-    """A ONE-PEACE server at `http://host:8000`, or, over gRPC, `grpc://host:8001`. Threads may share it.
+    """A ONE-PEACE server at `http://host:8000`, or, over gRPC, `grpc://host:50051`. Threads may share it.
 
-    Every call takes `deadline_s`, seconds for all that it does, and may raise any OnePeaceError; a wrong argument is a
-    TypeError or ValueError that names it.
+    Every call but a stream takes `deadline_s`, seconds for all that it does; all may raise any OnePeaceError. A wrong
+    argument is a TypeError or ValueError that names it.
     """
 
     def __init__(self, url: str, options: Options | None = None) -> None:
         options, address = options or Options(), parse_address(url)
         if address.is_grpc:
+            from onepeace_client.grpc_stream import GrpcLane
             from onepeace_client.grpc_transport import GrpcTransport
             from onepeace_client.grpc_wire import GrpcWire
 
-            self._front = Front(GrpcWire(), options)
-            self._driver = SyncDriver(GrpcTransport(address, options), options.concurrency)
+            wire, transport = GrpcWire(), GrpcTransport(address, options)
+            self._front = Front(wire, options)
+            self._driver = SyncDriver(transport, options.concurrency)
+            self._open_lane: Callable[[Stream], Lane] = partial(GrpcLane, transport, wire)
         else:
             from onepeace_client.http_transport import HttpTransport
 
             self._front = Front(RestWire(), options)
             self._driver = SyncDriver(HttpTransport(address.url, options), options.concurrency)
+            self._open_lane = partial(RequestLane, self._driver, options.concurrency)
 
     def embed(
         self,
         items: Iterable[Item],
         *,
+        encoding: Encoding | Iterable[Encoding] = "float",
         dimensions: int | None = None,
         windows: Windows | None = None,
         on_error: OnError = "fail",
@@ -46,12 +56,31 @@ class Client:
     ) -> Embeddings:
         """One vector for each item, in order; long lists go in several requests.
 
+        `encoding`: "float" gives the answer's `vectors`, "int8" its `int8`, "binary" its `binary`; one or several.
         `dimensions` are the first ones, normalised anew, if the model was trained for that. With `windows` a clip's
         vector is the mean of its windows', and `windows` of the answer has these. `on_error="report"`
         answers the good items and puts what is wrong with the others into `errors`; with "fail" the first request
         with a bad item ends the call.
         """
-        return self._driver.run(self._front.embed(items, EmbedOptions(on_error, dimensions, windows), deadline_s))
+        options = embed_options(encoding, dimensions, windows, on_error)
+        return self._driver.run(self._front.embed(items, options, deadline_s))
+
+    def embed_stream(
+        self,
+        items: Iterable[Item],
+        *,
+        encoding: Encoding | Iterable[Encoding] = "float",
+        dimensions: int | None = None,
+        windows: Windows | None = None,
+        on_error: OnError = "fail",
+    ) -> Generator[Embedding]:
+        """One vector after the other, in order, of items that are read as they are needed, a bounded number ahead.
+
+        With "fail" a wrong item's error is raised when those before it were given. Over gRPC each item is sent by
+        itself, over HTTP in requests of up to 32. `Options.timeout_s` bounds the wait for each answer.
+        """
+        options = embed_options(encoding, dimensions, windows, on_error)
+        return self._stream(items, self._front.embed_stream(items, options))
 
     def similarity(
         self,
@@ -64,15 +93,30 @@ class Client:
         """Cosines of each query with each candidate; `probabilities`: also their softmax, as in training."""
         return self._driver.run(self._front.similarity(queries, candidates, probabilities, deadline_s))
 
-    def ground(self, image: Part, phrases: Iterable[str], *, deadline_s: float | None = None) -> Boxes:
-        """Where in the picture each phrase is."""
-        return self._driver.run(self._front.ground(image, phrases, deadline_s))
+    def ground(
+        self, image: Part, phrases: Iterable[str], *, scores: bool = False, deadline_s: float | None = None
+    ) -> Boxes:
+        """Where in the picture each phrase is; `scores`: also how well each box fits, low where it is not there."""
+        return self._driver.run(self._front.ground(image, phrases, scores, deadline_s))
 
     def classify(
-        self, item: Item, labels: Iterable[str], *, template: str | None = None, deadline_s: float | None = None
+        self,
+        item: Item,
+        labels: Iterable[str],
+        *,
+        templates: str | Iterable[str] | None = None,
+        multi_label: bool = False,
+        threshold: float | None = None,
+        deadline_s: float | None = None,
     ) -> Labels:
-        """Probabilities of the caller's labels, best first. `template` holds `{}` once, where the label goes."""
-        return self._driver.run(self._front.classify(item, labels, ClassifyOptions(template), deadline_s))
+        """Probabilities of the caller's labels, best first.
+
+        `templates` hold `{}` once, where the label goes; a label's vector is the mean over several. `threshold` is the
+        cosine from which a label counts: then the answer has `none_of_these`. With `multi_label`, which needs it,
+        labels don't exclude each other.
+        """
+        options = classify_options(templates, multi_label, threshold)
+        return self._driver.run(self._front.classify(item, labels, options, deadline_s))
 
     def audio_labels(
         self, clip: Part, top_k: int = 5, *, windows: Windows | None = None, deadline_s: float | None = None
@@ -98,3 +142,7 @@ class Client:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def _stream(self, items: Iterable[Item], opening: Script[Stream]) -> Generator[Embedding]:
+        stream = self._driver.run(opening)
+        yield from embed_in_order(stream, items, self._open_lane(stream))

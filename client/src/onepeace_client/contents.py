@@ -26,10 +26,29 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class UrlContent:
+    """Where the server shall fetch a file."""
+
+    kind: Literal["image", "audio"]
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokensContent:
+    """A text as ids of the model's tokenizer."""
+
+    ids: tuple[int, ...]
+
+
+MediaContent = Content | UrlContent
+PartContent = Content | UrlContent | TokensContent
+
+
+@dataclass(frozen=True, slots=True)
 class FusedContent:
     """Several contents that become one vector."""
 
-    parts: tuple[Content, ...]
+    parts: tuple[PartContent, ...]
     weights: tuple[float, ...]
 
 
@@ -41,7 +60,7 @@ class VectorContent:
     fingerprint: str | None
 
 
-AnyContent = Content | FusedContent | VectorContent
+AnyContent = PartContent | FusedContent | VectorContent
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +70,7 @@ class Source:
     Attributes:
         place: what errors call it, such as `items[3]`.
         parts: how many items the server counts it for.
-        composed: a fused item or a vector, for which multipart has no form.
+        composed: a fused item, a vector, a URL or ids, for which multipart has no form.
         vector: what it is, if it is a vector.
     """
 
@@ -74,11 +93,18 @@ class Source:
             message = str(error)
             raise UnknownFile(message if message.startswith(self.place) else f"{self.place}: {message}") from None
 
-    def load_content(self) -> Content:
+    def load_part(self) -> PartContent:
         """Load what can't be fused or a vector."""
         content = self.load()
-        if not isinstance(content, Content):
+        if isinstance(content, FusedContent | VectorContent):
             raise TypeError(f"{self.place}: a fused item or a vector can't stand here")
+        return content
+
+    def load_media(self) -> MediaContent:
+        """Load what can only be a file or its URL."""
+        content = self.load_part()
+        if isinstance(content, TokensContent):
+            raise TypeError(f"{self.place}: ids can't stand here")
         return content
 
 

@@ -15,7 +15,7 @@ class Exchange:
     """Sends requests of one client. Every call is idempotent, so each may be sent twice."""
 
     def __init__(self, wire: Wire, policy: RetryPolicy, timeout_s: float) -> None:
-        self._wire, self._policy, self._timeout_s = wire, policy, timeout_s
+        self._wire, self._policy, self.timeout_s = wire, policy, timeout_s
         self._budget = RetryBudget(policy)
         self.recorder = Recorder()
 
@@ -31,16 +31,25 @@ class Exchange:
             try:
                 return (yield from self._attempt(outgoing, deadline, attempt))
             except OnePeaceError as error:
-                if not error.retryable or attempt >= self._policy.attempts:
-                    raise
-                wait_s = self._policy.wait_s(attempt, error)
-                if wait_s >= deadline.left_s() or not self._budget.take():
-                    raise
+                wait_s = self.wait_s(error, attempt, deadline)
             yield Sleep(wait_s)
             attempt += 1
 
+    def wait_s(self, error: OnePeaceError, attempt: int, deadline: Deadline) -> float:
+        """Seconds to wait after the failed `attempt`, from 1 on; takes one retry from the budget.
+
+        Raises:
+            OnePeaceError: the error itself, when trying again would not help, or may not be.
+        """
+        if not error.retryable or attempt >= self._policy.attempts:
+            raise error
+        wait_s = self._policy.wait_s(attempt, error)
+        if wait_s >= deadline.left_s() or not self._budget.take():
+            raise error
+        return wait_s
+
     def _attempt(self, outgoing: Outgoing, deadline: Deadline, attempt: int) -> Script[Reply]:
-        timeout_s = min(self._timeout_s, deadline.left_s())
+        timeout_s = min(self.timeout_s, deadline.left_s())
         started_s = time.perf_counter()
         try:
             reply: Reply = yield Send(outgoing, timeout_s)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from onepeace_client.answers import Boxes, Embeddings, Info, Labels, Similarities
 from onepeace_client.calls import Calls
+from onepeace_client.encodings import Encoding, check_encodings
 from onepeace_client.exchange import Exchange
-from onepeace_client.items import Fused, Vector, check_audio, check_image, check_item, check_items, check_texts
+from onepeace_client.items import (
+    Fused,
+    Vector,
+    check_audio,
+    check_image,
+    check_item,
+    check_items,
+    check_list,
+    check_texts,
+)
 from onepeace_client.profile import Profile
 from onepeace_client.retries import RetryPolicy
 from onepeace_client.script import Deadline, Script
+from onepeace_client.stream import Stream
 from onepeace_client.tls import Tls
 from onepeace_client.wire import ClassifyOptions, EmbedOptions, Windows, Wire
 
@@ -77,8 +88,33 @@ def parse_address(url: str) -> Address:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https", "grpc", "grpcs") or not parts.hostname:
-        raise ValueError(f"the address must look like http://host:8000 or grpc://host:8001, not {url!r}")
+        raise ValueError(f"the address must look like http://host:8000 or grpc://host:50051, not {url!r}")
     return Address(parts.scheme, url.rstrip("/"), parts.netloc)
+
+
+def embed_options(
+    encoding: Encoding | Iterable[Encoding], dimensions: int | None, windows: Windows | None, on_error: OnError
+) -> EmbedOptions:
+    """How to embed.
+
+    Raises:
+        ValueError: `encoding` or `on_error` is none.
+    """
+    if on_error not in ("fail", "report"):
+        raise ValueError(f"on_error must be 'fail' or 'report', not {on_error!r}")
+    return EmbedOptions(on_error, dimensions, windows, check_encodings(encoding))
+
+
+def classify_options(
+    templates: str | Iterable[str] | None, multi_label: bool, threshold: float | None
+) -> ClassifyOptions:
+    """How to classify.
+
+    Raises:
+        TypeError, ValueError: `templates` are none.
+    """
+    several = [templates] if isinstance(templates, str) else templates
+    return ClassifyOptions(() if several is None else tuple(check_texts(several, "templates")), multi_label, threshold)
 
 
 class Front:
@@ -91,9 +127,13 @@ class Front:
 
     def embed(self, items: Iterable[Any], options: EmbedOptions, deadline_s: float | None) -> Script[Embeddings]:
         """Vectors."""
-        if options.on_error not in ("fail", "report"):
-            raise ValueError(f"on_error must be 'fail' or 'report', not {options.on_error!r}")
         return self._calls.embed(check_items(items, "items"), options, self._deadline(deadline_s))
+
+    def embed_stream(self, items: Iterable[Any] | AsyncIterable[Any], options: EmbedOptions) -> Script[Stream]:
+        """A stream, for `items`, which are not read yet."""
+        if not isinstance(items, AsyncIterable):
+            check_list(items, "items")
+        return self._calls.stream(options)
 
     def similarity(
         self, queries: Iterable[Any], candidates: Iterable[Any], probabilities: bool, deadline_s: float | None
@@ -103,10 +143,10 @@ class Front:
         offered = check_items(candidates, "candidates", (Fused, Vector))
         return self._calls.similarity(asked, offered, probabilities, self._deadline(deadline_s))
 
-    def ground(self, image: Any, phrases: Iterable[str], deadline_s: float | None) -> Script[Boxes]:
+    def ground(self, image: Any, phrases: Iterable[str], scores: bool, deadline_s: float | None) -> Script[Boxes]:
         """Boxes."""
         source, texts = check_image(image, "image"), check_texts(phrases, "phrases")
-        return self._calls.ground(source, texts, self._deadline(deadline_s))
+        return self._calls.ground(source, texts, scores, self._deadline(deadline_s))
 
     def classify(
         self, item: Any, labels: Iterable[str], options: ClassifyOptions, deadline_s: float | None

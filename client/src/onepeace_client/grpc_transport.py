@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import grpc
@@ -37,8 +37,13 @@ class GrpcTransport:
         try:
             body, call = method.with_call(outgoing.body, timeout=timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
-            return _failed(error)
-        return Reply(0, _headers(call.trailing_metadata()), body)
+            return failed_reply(error)
+        return Reply(0, headers_of(call.trailing_metadata()), body)
+
+    def stream(self, path: str, messages: Iterator[bytes]) -> Any:
+        """A call both ways: iterate over its answers, which may end with a `grpc.RpcError`; or `cancel()` it."""
+        method: grpc.StreamStreamMultiCallable[bytes, bytes] = self._channel.stream_stream(path)
+        return method(messages, metadata=self._metadata)
 
     def close(self) -> None:
         """Close the channel."""
@@ -46,11 +51,12 @@ class GrpcTransport:
 
 
 class AsyncGrpcTransport:
-    """One client's channel in one event loop, which the first request finds."""
+    """One client's channel in one event loop, which the first request finds; `threaded` carries its streams."""
 
     def __init__(self, address: Address, options: Options) -> None:
         self._address, self._metadata = address, tuple(options.all_headers().items())
         self._credentials = _credentials(options) if address.scheme == "grpcs" else None
+        self.threaded = GrpcTransport(address, options)
         self._channel: grpc.aio.Channel | None = None
 
     async def send(self, outgoing: Outgoing, timeout_s: float) -> Reply:
@@ -60,13 +66,14 @@ class AsyncGrpcTransport:
         try:
             body = await call
         except grpc.RpcError as error:
-            return _failed(error)
-        return Reply(0, _headers(await call.trailing_metadata()), body)
+            return failed_reply(error)
+        return Reply(0, headers_of(await call.trailing_metadata()), body)
 
     async def close(self) -> None:
-        """Close the channel."""
+        """Close the channels."""
         if self._channel is not None:
             await self._channel.close()
+        self.threaded.close()
 
     def _open(self) -> grpc.aio.Channel:
         if self._channel is None:
@@ -78,14 +85,16 @@ class AsyncGrpcTransport:
         return self._channel
 
 
-def _failed(error: Any) -> Reply:
+def failed_reply(error: Any) -> Reply:
+    """What an RpcError says."""
     code: int = error.code().value[0]
-    return Reply(code, _headers(error.trailing_metadata()), b"", error.details() or "")
+    return Reply(code, headers_of(error.trailing_metadata()), b"", error.details() or "")
 
 
 def _credentials(options: Options) -> grpc.ChannelCredentials:
     return (options.tls or Tls()).channel_credentials()
 
 
-def _headers(metadata: Iterable[tuple[str, str | bytes]] | None) -> dict[str, str | bytes]:
+def headers_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> dict[str, str | bytes]:
+    """Metadata by name."""
     return dict(metadata or ())

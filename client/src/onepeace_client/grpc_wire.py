@@ -10,21 +10,36 @@ import numpy as np
 from google.protobuf.message import DecodeError, Message
 from numpy.typing import NDArray
 
-from onepeace_client.answers import Boxes, Info, Labels, Note, Similarities, WindowLabels, WindowVectors
-from onepeace_client.contents import AnyContent, Content, FusedContent, VectorContent
-from onepeace_client.errors import InputProblem, OnePeaceError, ProtocolError
+from onepeace_client.answers import Answer, Boxes, Info, Labels, Similarities, WindowLabels
+from onepeace_client.contents import (
+    AnyContent,
+    FusedContent,
+    MediaContent,
+    PartContent,
+    TokensContent,
+    UrlContent,
+    VectorContent,
+)
+from onepeace_client.encodings import DTYPES, Encoding
+from onepeace_client.entries import CORNERS, EmbeddedPart, Entry, Forms, corners, embedded_part, given_numbers
+from onepeace_client.errors import OnePeaceError, ProtocolError
 from onepeace_client.generated import onepeace_pb2 as pb
 from onepeace_client.grpc_status import input_problem, read_failure
-from onepeace_client.wire import ClassifyOptions, EmbeddedPart, EmbedOptions, Outgoing, Reply, Windows
+from onepeace_client.wire import ClassifyOptions, EmbedOptions, Outgoing, Reply, Windows
 
 SERVICE = "/onepeace.v1.OnePeaceService/"
+STREAM_PATH = SERVICE + "EmbedStream"
 FIELD_BYTES = 32  # of an item's tags and lengths
 ON_ERROR = {"fail": pb.ON_ERROR_FAIL, "report": pb.ON_ERROR_REPORT}
-CORNERS = ("x0", "y0", "x1", "y1")
+ENCODINGS: dict[Encoding, Any] = {"float": pb.ENCODING_FLOAT, "int8": pb.ENCODING_INT8, "binary": pb.ENCODING_BINARY}
+FIELDS: dict[Encoding, str] = {"float": "float32", "int8": "int8", "binary": "binary"}
+ID_BYTES = 5  # of one id, packed
 
 
 class GrpcWire:
     """Implements `Wire` for gRPC."""
+
+    stream_items = 1  # each is answered when it is done
 
     def body_bytes(self, content: AnyContent, composed: bool) -> int:
         """Upper bound of what an item adds to a message."""
@@ -32,7 +47,9 @@ class GrpcWire:
             return FIELD_BYTES + sum(8 + self.body_bytes(part, composed) for part in content.parts)
         if isinstance(content, VectorContent):
             return FIELD_BYTES + content.values.nbytes + len(content.fingerprint or "")
-        return FIELD_BYTES + len(content.data)
+        if isinstance(content, TokensContent):
+            return FIELD_BYTES + ID_BYTES * len(content.ids)
+        return FIELD_BYTES + len(content.url.encode() if isinstance(content, UrlContent) else content.data)
 
     def failure(self, reply: Reply) -> OnePeaceError | None:
         """The error that a status carries."""
@@ -46,45 +63,31 @@ class GrpcWire:
         """What is served, with the names and numbers that REST has."""
         with _reading(reply, pb.InfoResponse) as message:
             whole = _plain(message)
-            limits = whole.get("limits", {})
-            known = Info(
-                message.model,
-                message.fingerprint,
-                message.dimensions,
-                message.version,
-                limits,
-                whole.get("models", {}),
-                whole,
-            )
-            if known.max_items < 1 or known.max_body_bytes < 1:
-                raise ValueError("limits below 1")
-            return known
+            limits, models = whole.get("limits", {}), whole.get("models", {})
+            return Info(*_source(message), message.dimensions, message.version, limits, models, whole)
 
     def embed(self, contents: Sequence[AnyContent], options: EmbedOptions) -> Outgoing:
         """Call Embed."""
         request = pb.EmbedRequest(inputs=[_item(content) for content in contents], on_error=ON_ERROR[options.on_error])
-        if options.dimensions is not None:
-            request.dimensions = options.dimensions
-        _set_windows(request, options.windows)
+        _set_options(request, options)
         return _call("Embed", request)
 
-    def read_embed(self, reply: Reply) -> EmbeddedPart:
+    def read_embed(self, reply: Reply, options: EmbedOptions) -> EmbeddedPart:
         """Vectors."""
         with _reading(reply, pb.EmbedResponse) as message:
-            entries = sorted(message.data, key=lambda entry: entry.index)
-            vectors = np.full((len(entries), message.dimensions), np.nan, dtype=np.float32)
-            inputs: list[Note | None] = []
-            errors: dict[int, InputProblem] = {}
-            windows: dict[int, WindowVectors] = {}
-            for index, entry in enumerate(entries):
-                inputs.append(_plain(entry.input) if entry.HasField("input") else None)
-                if entry.HasField("error"):
-                    errors[index] = input_problem(entry.error)
-                else:
-                    vectors[index] = _vector(entry.vector.float32)
-                if entry.windows:
-                    windows[index] = _window_vectors(entry.windows)
-            return EmbeddedPart(message.model, message.fingerprint, vectors, tuple(inputs), errors, windows)
+            return _embedded(message, message.data, options)
+
+    def stream_message(self, number: int, content: AnyContent, options: EmbedOptions) -> bytes:
+        """A message of an EmbedStream: one item, whose id is its `number`, with its options."""
+        request = pb.EmbedStreamRequest(items=[pb.StreamItem(id=str(number), item=_item(content))])
+        _set_options(request.options, options)
+        data: bytes = request.SerializeToString()
+        return data
+
+    def read_stream(self, data: bytes, options: EmbedOptions) -> tuple[int, EmbeddedPart]:
+        """The number of an item of an EmbedStream, and its vector."""
+        with _reading(Reply(0, {}, data), pb.EmbedStreamResponse) as message:
+            return int(message.id), _embedded(message, [message.embedding], options)
 
     def similarity(
         self, queries: Sequence[AnyContent], candidates: Sequence[AnyContent], probabilities: bool
@@ -99,51 +102,59 @@ class GrpcWire:
         with _reading(reply, pb.SimilarityResponse) as message:
             given = _matrix(message.probabilities) if message.HasField("probabilities") else None
             return Similarities(
-                message.model,
-                message.fingerprint,
+                *_source(message),
                 _matrix(message.similarity),
                 None if given is None else given.astype(np.float64),
             )
 
-    def ground(self, image: Content, phrases: Sequence[str]) -> Outgoing:
+    def ground(self, image: MediaContent, phrases: Sequence[str], scores: bool) -> Outgoing:
         """Call Ground."""
-        return _call("Ground", pb.GroundRequest(image=image.data, phrases=phrases))
+        return _call("Ground", pb.GroundRequest(**_media(image), phrases=phrases, scores=scores))
 
     def read_ground(self, reply: Reply) -> Boxes:
         """Boxes."""
         with _reading(reply, pb.GroundResponse) as message:
             return Boxes(
-                message.model,
-                message.fingerprint,
+                *_source(message),
                 tuple(found.phrase for found in message.boxes),
-                _corners([found.box for found in message.boxes]),
-                _corners([found.box_normalized for found in message.boxes]),
+                corners(_corners(found.box) for found in message.boxes),
+                corners(_corners(found.box_normalized) for found in message.boxes),
                 message.image.width,
                 message.image.height,
+                given_numbers([_given(found, "score") for found in message.boxes]),
             )
 
     def classify(self, item: AnyContent, labels: Sequence[str], options: ClassifyOptions) -> Outgoing:
         """Call Classify."""
-        templates = [] if options.template is None else [options.template]
-        return _call("Classify", pb.ClassifyRequest(input=_item(item), labels=labels, templates=templates))
+        request = pb.ClassifyRequest(
+            input=_item(item), labels=labels, templates=options.templates, multi_label=options.multi_label
+        )
+        if options.threshold is not None:
+            request.threshold = options.threshold
+        return _call("Classify", request)
 
-    def audio_labels(self, clip: Content, top_k: int, windows: Windows | None) -> Outgoing:
+    def audio_labels(self, clip: MediaContent, top_k: int, windows: Windows | None) -> Outgoing:
         """Call AudioLabels."""
-        request = pb.AudioLabelsRequest(audio=clip.data, top_k=top_k)
+        request = pb.AudioLabelsRequest(**_media(clip), top_k=top_k)
         _set_windows(request, windows)
         return _call("AudioLabels", request)
 
     def read_classify(self, reply: Reply) -> Labels:
         """The caller's labels."""
         with _reading(reply, pb.ClassifyResponse) as message:
-            return Labels(message.model, message.fingerprint, *_labels(message.labels), _plain(message.input))
+            return Labels(
+                *_source(message),
+                *_labels(message.labels),
+                _plain(message.input),
+                cosines=given_numbers([_given(entry, "cosine") for entry in message.labels]),
+                none_of_these=_given(message, "none_of_these"),
+            )
 
     def read_audio_labels(self, reply: Reply) -> Labels:
         """The trained head's labels."""
         with _reading(reply, pb.AudioLabelsResponse) as message:
             return Labels(
-                message.model,
-                message.fingerprint,
+                *_source(message),
                 *_labels(message.labels),
                 _plain(message.input),
                 tuple(WindowLabels(window.start, window.end, *_labels(window.labels)) for window in message.windows),
@@ -175,8 +186,20 @@ def _item(content: AnyContent) -> Any:
     return pb.Item(**_media(content))
 
 
-def _media(content: Content) -> dict[str, Any]:
+def _media(content: PartContent) -> dict[str, Any]:
+    if isinstance(content, TokensContent):
+        return {"tokens": pb.Tokens(ids=content.ids)}
+    if isinstance(content, UrlContent):
+        return {f"{content.kind}_url": content.url}
     return {content.kind: content.data.decode() if content.kind == "text" else content.data}
+
+
+def _set_options(request: Any, options: EmbedOptions) -> None:
+    """The fields that EmbedRequest and EmbedOptions share."""
+    request.encoding.extend(ENCODINGS[encoding] for encoding in options.encodings)
+    if options.dimensions is not None:
+        request.dimensions = options.dimensions
+    _set_windows(request, options.windows)
 
 
 def _set_windows(request: Any, windows: Windows | None) -> None:
@@ -184,6 +207,15 @@ def _set_windows(request: Any, windows: Windows | None) -> None:
         request.windows.seconds = windows.seconds
         if windows.hop is not None:
             request.windows.hop = windows.hop
+
+
+def _source(message: Any) -> tuple[str, str]:
+    return message.model, message.fingerprint
+
+
+def _given(message: Any, name: str) -> float | None:
+    """An optional number."""
+    return getattr(message, name) if message.HasField(name) else None
 
 
 def _plain(message: Any) -> dict[str, Any]:
@@ -199,17 +231,25 @@ def _plain_value(value: Any) -> Any:
     return value if isinstance(value, str | bytes | float | int) else [_plain_value(entry) for entry in value]
 
 
-def _vector(data: bytes) -> NDArray[np.float32]:
-    return np.frombuffer(data, dtype="<f4")
+def _embedded(message: Any, data: Sequence[Any], options: EmbedOptions) -> EmbeddedPart:
+    entries = (_entry(entry, options) for entry in data)
+    return embedded_part(Answer(*_source(message)), message.dimensions, entries, options.encodings)
+
+
+def _entry(entry: Any, options: EmbedOptions) -> Entry:
+    note = _plain(entry.input) if entry.HasField("input") else None
+    if entry.HasField("error"):
+        return Entry(entry.index, note, input_problem(entry.error))
+    windows = [(window.start, window.end, _forms(window.vector, options)) for window in entry.windows]
+    return Entry(entry.index, note, None, _forms(entry.vector, options), windows)
+
+
+def _forms(vector: Any, options: EmbedOptions) -> Forms:
+    return {encoding: getattr(vector, FIELDS[encoding]) for encoding in options.encodings}
 
 
 def _matrix(matrix: Any) -> NDArray[np.float32]:
-    return _vector(matrix.float32).reshape(matrix.rows, matrix.columns)
-
-
-def _window_vectors(windows: Sequence[Any]) -> WindowVectors:
-    spans_s = np.asarray([(window.start, window.end) for window in windows], dtype=np.float64)
-    return WindowVectors(spans_s, np.stack([_vector(window.vector.float32) for window in windows]))
+    return np.frombuffer(matrix.float32, dtype=DTYPES["float"]).reshape(matrix.rows, matrix.columns)
 
 
 def _labels(scored: Sequence[Any]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
@@ -217,5 +257,5 @@ def _labels(scored: Sequence[Any]) -> tuple[tuple[str, ...], NDArray[np.float64]
     return tuple(entry.label for entry in scored), probabilities
 
 
-def _corners(boxes: Sequence[Any]) -> NDArray[np.float64]:
-    return np.asarray([[getattr(box, corner) for corner in CORNERS] for box in boxes], dtype=np.float64).reshape(-1, 4)
+def _corners(box: Any) -> list[float]:
+    return [getattr(box, corner) for corner in CORNERS]

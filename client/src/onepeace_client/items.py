@@ -6,33 +6,51 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onepeace_client import arrays
-from onepeace_client.contents import Content, FusedContent, Source, VectorContent, read_file, tell_kind
+from onepeace_client.contents import (
+    Content,
+    FusedContent,
+    Source,
+    TokensContent,
+    UrlContent,
+    VectorContent,
+    read_file,
+    tell_kind,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
 
-FileLike: TypeAlias = "bytes | Path"
+FileLike: TypeAlias = "bytes | Path | str"
+"""A `str` is a URL, `https://…`, which the server fetches if its operator allows the host."""
+MAX_TOKEN_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """A picture: a file, its bytes, a PIL picture, or uint8 [H, W, 3] (RGB) or [H, W]."""
+    """A picture: a file, its bytes or URL, a PIL picture, or uint8 [H, W, 3] (RGB) or [H, W]."""
 
     source: FileLike | NDArray[np.uint8] | PilImage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Audio:
-    """A sound: a file, its bytes, or floats (full scale ±1) or int16 [T] or [T, C] with their sample rate in Hz."""
+    """A sound: a file, its bytes or URL, or floats (full scale ±1) or int16, [T] or [T, C], with their rate in Hz."""
 
     source: FileLike | NDArray[Any]
     sample_rate_hz: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tokens:
+    """A text as ids of the model's own `tokenizer.json`; the server appends the end token if it is missing."""
+
+    ids: Sequence[int] | NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +69,7 @@ class Vector:
     fingerprint: str | None = None
 
 
-Part: TypeAlias = "str | bytes | Path | PilImage | NDArray[np.uint8] | Image | Audio"
+Part: TypeAlias = "str | bytes | Path | PilImage | NDArray[np.uint8] | Image | Audio | Tokens"
 """`str` is a text; a `Path` or `bytes` is a picture's or a sound's file, which its content tells."""
 Item: TypeAlias = "Part | Fused"
 Comparable: TypeAlias = "Item | Vector"
@@ -63,14 +81,23 @@ def check_items(values: Iterable[Any], name: str, allowed: tuple[type, ...] = (F
     Raises:
         TypeError, ValueError: an item is none, or the list is none or empty; the message says which.
     """
-    if isinstance(values, str | bytes | Path) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} must be a list of items, not {type(values).__name__}: wrap a single item in [ ]")
-    if isinstance(values, np.ndarray) and values.ndim != 4:
-        raise TypeError(f"{name} must be a list of items; an array of pictures is [N, H, W, 3], not {values.shape}")
+    check_list(values, name)
     sources = [check_item(value, f"{name}[{index}]", allowed) for index, value in enumerate(values)]
     if not sources:
         raise ValueError(f"{name} must not be empty")
     return sources
+
+
+def check_list(values: object, name: str) -> None:
+    """Refuse what is no list of items, without reading it.
+
+    Raises:
+        TypeError: a single item, say.
+    """
+    if isinstance(values, str | bytes | Path) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a list of items, not {type(values).__name__}: wrap a single item in [ ]")
+    if isinstance(values, np.ndarray) and values.ndim != 4:
+        raise TypeError(f"{name} must be a list of items; an array of pictures is [N, H, W, 3], not {values.shape}")
 
 
 def check_item(value: Any, place: str, allowed: tuple[type, ...] = ()) -> Source:
@@ -92,7 +119,7 @@ def check_image(value: Any, place: str) -> Source:
     Raises:
         TypeError, ValueError: it is none.
     """
-    if isinstance(value, str | Audio):
+    if isinstance(value, str | Audio | Tokens):
         raise TypeError(f"{place}: must be a picture, not {type(value).__name__}")
     return check_item(Image(value) if isinstance(value, bytes | Path) else value, place)
 
@@ -141,6 +168,9 @@ def _source(value: Any, place: str, allowed: tuple[type, ...]) -> Source:
         return _image(value.source, place)
     if isinstance(value, np.ndarray) or arrays.is_pil_image(value):
         return _image(value, place)
+    if isinstance(value, Tokens):
+        tokens = _tokens(value)
+        return Source(place, lambda: tokens, composed=True)
     return _composed(value, place, allowed)
 
 
@@ -150,7 +180,7 @@ def _composed(value: Any, place: str, allowed: tuple[type, ...]) -> Source:
     if isinstance(value, Vector) and Vector in allowed:
         vector = _vector(value)
         return Source(place, lambda: vector, composed=True, vector=vector)
-    known = "str (a text), Path, bytes, Image, Audio, a PIL picture, a uint8 array"
+    known = "str (a text), Path, bytes, Image, Audio, Tokens, a PIL picture, a uint8 array"
     more = "".join(f", {kind.__name__}" for kind in allowed)
     raise TypeError(f"{type(value).__name__} is no item here; known are {known}{more}")
 
@@ -176,7 +206,9 @@ def _image(source: Any, place: str) -> Source:
         return Source(place, lambda: Content("image", arrays.picture_file(source)))
     if arrays.is_pil_image(source):
         return Source(place, lambda: Content("image", arrays.pil_file(source)))
-    raise TypeError(f"Image takes a Path, bytes, a PIL picture or a uint8 array, not {type(source).__name__}")
+    if isinstance(source, str):
+        return _url("image", source, place)
+    raise TypeError(f"Image takes a Path, bytes, a URL, a PIL picture or a uint8 array, not {type(source).__name__}")
 
 
 def _audio(audio: Audio, place: str) -> Source:
@@ -189,7 +221,25 @@ def _audio(audio: Audio, place: str) -> Source:
         arrays.check_samples(source, audio.sample_rate_hz)
         rate = int(audio.sample_rate_hz or 0)
         return Source(place, lambda: Content("audio", arrays.sound_file(source, rate)))
-    raise TypeError(f"Audio takes a Path, bytes or an array, not {type(source).__name__}")
+    if isinstance(source, str):
+        return _url("audio", source, place)
+    raise TypeError(f"Audio takes a Path, bytes, a URL or an array, not {type(source).__name__}")
+
+
+def _url(kind: Literal["image", "audio"], url: str, place: str) -> Source:
+    if not url.lower().startswith("https://"):
+        raise ValueError(f"a str is a URL here and must begin with https://, not {url[:64]!r}; a file is Path(…)")
+    _encoded(url)
+    return Source(place, lambda: UrlContent(kind, url), composed=True)
+
+
+def _tokens(tokens: Tokens) -> TokensContent:
+    ids = np.asarray(tokens.ids)
+    if ids.ndim != 1 or not len(ids) or not np.issubdtype(ids.dtype, np.integer):
+        raise ValueError(f"ids must be integers of the shape [n], at least one, not {ids.dtype} {list(ids.shape)}")
+    if ids.min() < 0 or ids.max() > MAX_TOKEN_ID:
+        raise ValueError(f"ids must lie within 0 and {MAX_TOKEN_ID}")
+    return TokensContent(tuple(ids.tolist()))
 
 
 def _fused(fused: Fused, place: str) -> Source:
@@ -201,7 +251,7 @@ def _fused(fused: Fused, place: str) -> Source:
         raise ValueError("weights must be finite")
 
     def load() -> FusedContent:
-        return FusedContent(tuple(part.load_content() for part in parts), weights)
+        return FusedContent(tuple(part.load_part() for part in parts), weights)
 
     return Source(place, load, parts=len(parts), composed=True)
 

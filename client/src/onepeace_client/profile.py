@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-STAGES = ("read", "decode", "queue", "infer")
+STAGES = ("read", "fetch", "decode", "queue", "infer")
 _ENTRY = re.compile(r"([\w-]+)\s*(?:;[^,]*?\bdur=([\d.]+))")
 
 
@@ -16,9 +16,9 @@ class Profile:
     """Sums over a client's life.
 
     Attributes:
-        requests: sent, retries among them.
+        requests: sent, retries among them; a stream over gRPC is one.
         retries: sent again.
-        seconds: from sending to the whole answer; requests that ran side by side each count.
+        seconds: from sending to the whole answer; requests, and items of a stream, that ran side by side each count.
         stages_s: of these, seconds in each of the server's stages.
         bytes_sent, bytes_received: of bodies.
     """

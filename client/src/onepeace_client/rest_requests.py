@@ -1,4 +1,4 @@
-"""REST requests: multipart for plain items, for it needs no base64; JSON where fused items or vectors take part."""
+"""REST requests: multipart for plain items, for it needs no base64; JSON where others take part."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from onepeace_client.contents import AnyContent, Content, FusedContent, VectorContent
+from onepeace_client.contents import (
+    AnyContent,
+    Content,
+    FusedContent,
+    MediaContent,
+    TokensContent,
+    UrlContent,
+    VectorContent,
+)
+from onepeace_client.encodings import Encoding
 from onepeace_client.wire import ClassifyOptions, EmbedOptions, Outgoing, Windows
 
 Field = tuple[str, bytes]
 PART_BYTES = 128  # of a multipart field's boundary and header
 JSON_BYTES = 64  # of an item's name and brackets; in JSON a character of text takes up to 6 bytes, a weight up to 26
 WEIGHT_BYTES = 26
+ID_BYTES = 12  # of one id and what separates it from the next
+NAMES: dict[Encoding, str] = {"float": "base64", "int8": "int8", "binary": "binary"}
+"""The service's encodings: `float` would be written in decimal."""
 
 
 def body_bytes(content: AnyContent, composed: bool) -> int:
@@ -24,6 +36,10 @@ def body_bytes(content: AnyContent, composed: bool) -> int:
         return JSON_BYTES + weights + sum(body_bytes(part, composed=True) for part in content.parts)
     if isinstance(content, VectorContent):
         return JSON_BYTES + _base64_bytes(content.values.nbytes) + len(json.dumps(content.fingerprint or ""))
+    if isinstance(content, TokensContent):
+        return JSON_BYTES + ID_BYTES * len(content.ids)
+    if isinstance(content, UrlContent):
+        return JSON_BYTES + len(json.dumps(content.url))
     if not composed:
         return PART_BYTES + len(content.data)
     if content.kind == "text":
@@ -33,14 +49,16 @@ def body_bytes(content: AnyContent, composed: bool) -> int:
 
 def embed(contents: Sequence[AnyContent], options: EmbedOptions) -> Outgoing:
     """`POST /embed`."""
-    chosen: dict[str, Any] = {"encoding": "base64", "on_error": options.on_error}
+    names = [NAMES[encoding] for encoding in options.encodings]
+    chosen: dict[str, Any] = {"on_error": options.on_error}
     if options.dimensions is not None:
         chosen["dimensions"] = options.dimensions
     plain = _plain(contents)
     if plain is None:
-        items = [_item(content) for content in contents]
-        return _json("/embed", {"inputs": items, **chosen, **_window_object(options.windows)})
-    fields = [(content.kind, content.data) for content in plain]
+        body = {"inputs": [_item(content) for content in contents], **chosen, **_window_object(options.windows)}
+        return _json("/embed", {**body, "encoding": names[0] if len(names) == 1 else names})
+    fields: list[Field] = [(content.kind, content.data) for content in plain]
+    fields += [("encoding", name.encode()) for name in names]
     return _form("/embed", [*fields, *_texts(chosen), *_window_fields(options.windows)])
 
 
@@ -52,26 +70,34 @@ def similarity(queries: Sequence[AnyContent], candidates: Sequence[AnyContent], 
         return _json("/similarity", {**lists, "probabilities": probabilities})
     fields = [(f"query_{content.kind}", content.data) for content in asked]
     fields += [(f"candidate_{content.kind}", content.data) for content in offered]
-    return _form("/similarity", [*fields, ("probabilities", b"true" if probabilities else b"false")])
+    return _form("/similarity", [*fields, ("probabilities", _truth(probabilities))])
 
 
-def ground(image: Content, phrases: Sequence[str]) -> Outgoing:
+def ground(image: MediaContent, phrases: Sequence[str], scores: bool) -> Outgoing:
     """`POST /ground`."""
-    return _form("/ground", [("image", image.data), *(("phrase", phrase.encode()) for phrase in phrases)])
+    if isinstance(image, UrlContent):
+        return _json("/ground", {**_item(image), "phrases": list(phrases), "scores": scores})
+    fields = [("image", image.data), *(("phrase", phrase.encode()) for phrase in phrases)]
+    return _form("/ground", [*fields, ("scores", _truth(scores))])
 
 
 def classify(item: AnyContent, labels: Sequence[str], options: ClassifyOptions) -> Outgoing:
     """`POST /classify`."""
-    chosen = {} if options.template is None else {"template": options.template}
+    threshold = {} if options.threshold is None else {"threshold": options.threshold}
     plain = _plain([item])
     if plain is None:
-        return _json("/classify", {"input": _item(item), "labels": list(labels), **chosen})
+        templates = {"templates": list(options.templates)} if options.templates else {}
+        body = {"input": _item(item), "labels": list(labels), "multi_label": options.multi_label}
+        return _json("/classify", {**body, **templates, **threshold})
     fields = [(plain[0].kind, plain[0].data), *(("label", label.encode()) for label in labels)]
-    return _form("/classify", [*fields, *_texts(chosen)])
+    fields += [("templates", template.encode()) for template in options.templates]
+    return _form("/classify", [*fields, ("multi_label", _truth(options.multi_label)), *_texts(threshold)])
 
 
-def audio_labels(clip: Content, top_k: int, windows: Windows | None) -> Outgoing:
+def audio_labels(clip: MediaContent, top_k: int, windows: Windows | None) -> Outgoing:
     """`POST /audio/labels`."""
+    if isinstance(clip, UrlContent):
+        return _json("/audio/labels", {**_item(clip), "top_k": top_k, **_window_object(windows)})
     return _form("/audio/labels", [("audio", clip.data), *_texts({"top_k": top_k}), *_window_fields(windows)])
 
 
@@ -82,6 +108,10 @@ def _plain(contents: Sequence[AnyContent]) -> list[Content] | None:
 
 def _texts(chosen: dict[str, Any]) -> list[Field]:
     return [(name, str(value).encode()) for name, value in chosen.items()]
+
+
+def _truth(value: bool) -> bytes:
+    return b"true" if value else b"false"
 
 
 def _window_fields(windows: Windows | None) -> list[Field]:
@@ -102,6 +132,10 @@ def _item(content: AnyContent) -> dict[str, Any]:
     if isinstance(content, VectorContent):
         named = {} if content.fingerprint is None else {"fingerprint": content.fingerprint}
         return {"embedding": _base64(content.values.astype("<f4").tobytes()), **named}
+    if isinstance(content, TokensContent):
+        return {"tokens": list(content.ids)}
+    if isinstance(content, UrlContent):
+        return {content.kind: content.url}
     if content.kind == "text":
         return {"text": content.data.decode()}
     return {content.kind: _base64(content.data)}

@@ -12,18 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onepeace_client import rest_requests
-from onepeace_client.answers import Boxes, Info, Labels, Note, Similarities, WindowLabels, WindowVectors
-from onepeace_client.contents import AnyContent, Content
+from onepeace_client.answers import Answer, Boxes, Info, Labels, Similarities, WindowLabels
+from onepeace_client.contents import AnyContent, MediaContent
+from onepeace_client.entries import CORNERS, EmbeddedPart, Entry, Forms, corners, embedded_part, given_numbers
 from onepeace_client.errors import InputProblem, OnePeaceError, ProtocolError, error_class
 from onepeace_client.retries import parse_retry_after
-from onepeace_client.wire import ClassifyOptions, EmbeddedPart, EmbedOptions, Outgoing, Reply, Windows
+from onepeace_client.wire import ClassifyOptions, EmbedOptions, Outgoing, Reply, Windows
 
-CORNERS = ("x0", "y0", "x1", "y1")
 SHOWN_CHARACTERS = 200  # of a foreign answer
 
 
 class RestWire:
     """Implements `Wire` for HTTP."""
+
+    stream_items = 32  # enough for good batches; more would keep the first answer waiting
 
     def body_bytes(self, content: AnyContent, composed: bool) -> int:
         """Upper bound of what an item adds to a body."""
@@ -59,40 +61,17 @@ class RestWire:
         """What is served."""
         with _reading(reply) as body:
             limits, models = dict(body["limits"]), dict(body["models"])
-            known = Info(
-                str(body["model"]),
-                str(body["fingerprint"]),
-                int(body["dimensions"]),
-                str(body["version"]),
-                limits,
-                models,
-                body,
-            )
-            if known.max_items < 1 or known.max_body_bytes < 1:
-                raise ValueError("limits below 1")
-            return known
+            return Info(*_source(body), int(body["dimensions"]), str(body["version"]), limits, models, body)
 
     def embed(self, contents: Sequence[AnyContent], options: EmbedOptions) -> Outgoing:
         """`POST /embed`."""
         return rest_requests.embed(contents, options)
 
-    def read_embed(self, reply: Reply) -> EmbeddedPart:
-        """Vectors, from numbers or base64."""
+    def read_embed(self, reply: Reply, options: EmbedOptions) -> EmbeddedPart:
+        """Vectors, from base64."""
         with _reading(reply) as body:
-            entries = sorted(body["data"], key=lambda entry: entry["index"])
-            vectors = np.full((len(entries), int(body["dimensions"])), np.nan, dtype=np.float32)
-            inputs: list[Note | None] = []
-            errors: dict[int, InputProblem] = {}
-            windows: dict[int, WindowVectors] = {}
-            for index, entry in enumerate(entries):
-                inputs.append(entry.get("input"))
-                if entry.get("error") is not None:
-                    errors[index] = _problem(entry["error"])
-                else:
-                    vectors[index] = _vector(entry["embedding"])
-                if entry.get("windows"):
-                    windows[index] = _window_vectors(entry["windows"])
-            return EmbeddedPart(str(body["model"]), str(body["fingerprint"]), vectors, tuple(inputs), errors, windows)
+            entries = (_entry(entry, options) for entry in body["data"])
+            return embedded_part(Answer(*_source(body)), int(body["dimensions"]), entries, options.encodings)
 
     def similarity(
         self, queries: Sequence[AnyContent], candidates: Sequence[AnyContent], probabilities: bool
@@ -105,34 +84,33 @@ class RestWire:
         with _reading(reply) as body:
             given = body.get("probabilities")
             return Similarities(
-                str(body["model"]),
-                str(body["fingerprint"]),
+                *_source(body),
                 np.asarray(body["similarity"], dtype=np.float32),
                 None if given is None else np.asarray(given, dtype=np.float64),
             )
 
-    def ground(self, image: Content, phrases: Sequence[str]) -> Outgoing:
+    def ground(self, image: MediaContent, phrases: Sequence[str], scores: bool) -> Outgoing:
         """`POST /ground`."""
-        return rest_requests.ground(image, phrases)
+        return rest_requests.ground(image, phrases, scores)
 
     def read_ground(self, reply: Reply) -> Boxes:
         """Boxes."""
         with _reading(reply) as body:
             return Boxes(
-                str(body["model"]),
-                str(body["fingerprint"]),
+                *_source(body),
                 tuple(str(found["phrase"]) for found in body["boxes"]),
-                _corners([found["box"] for found in body["boxes"]]),
-                _corners([found["box_normalized"] for found in body["boxes"]]),
+                corners([found["box"][corner] for corner in CORNERS] for found in body["boxes"]),
+                corners([found["box_normalized"][corner] for corner in CORNERS] for found in body["boxes"]),
                 int(body["image"]["width"]),
                 int(body["image"]["height"]),
+                given_numbers([found.get("score") for found in body["boxes"]]),
             )
 
     def classify(self, item: AnyContent, labels: Sequence[str], options: ClassifyOptions) -> Outgoing:
         """`POST /classify`."""
         return rest_requests.classify(item, labels, options)
 
-    def audio_labels(self, clip: Content, top_k: int, windows: Windows | None) -> Outgoing:
+    def audio_labels(self, clip: MediaContent, top_k: int, windows: Windows | None) -> Outgoing:
         """`POST /audio/labels`."""
         return rest_requests.audio_labels(clip, top_k, windows)
 
@@ -144,14 +122,15 @@ class RestWire:
         """The trained head's labels."""
         with _reading(reply) as body:
             return Labels(
-                str(body["model"]),
-                str(body["fingerprint"]),
+                *_source(body),
                 *_labels(body["labels"]),
                 dict(body["input"]),
                 tuple(
                     WindowLabels(float(window["start"]), float(window["end"]), *_labels(window["labels"]))
                     for window in body.get("windows") or ()
                 ),
+                given_numbers([entry.get("cosine") for entry in body["labels"]]),
+                body.get("none_of_these"),
             )
 
 
@@ -179,21 +158,32 @@ def _problem(entry: Mapping[str, Any]) -> InputProblem:
     )
 
 
-def _vector(value: object) -> NDArray[np.float32]:
+def _source(body: Mapping[str, Any]) -> tuple[str, str]:
+    return str(body["model"]), str(body["fingerprint"])
+
+
+def _entry(entry: Mapping[str, Any], options: EmbedOptions) -> Entry:
+    if entry.get("error") is not None:
+        return Entry(int(entry["index"]), entry.get("input"), _problem(entry["error"]))
+    windows = [
+        (float(window["start"]), float(window["end"]), _forms(window, options)) for window in entry.get("windows") or ()
+    ]
+    return Entry(int(entry["index"]), entry.get("input"), None, _forms(entry, options), windows)
+
+
+def _forms(entry: Mapping[str, Any], options: EmbedOptions) -> Forms:
+    """One encoding stands in `embedding`, several in `embeddings` by name."""
+    if len(options.encodings) == 1:
+        return {options.encodings[0]: _bytes(entry["embedding"])}
+    return {encoding: _bytes(entry["embeddings"][rest_requests.NAMES[encoding]]) for encoding in options.encodings}
+
+
+def _bytes(value: object) -> bytes:
     if isinstance(value, str):
-        return np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
-    return np.asarray(value, dtype=np.float32)
-
-
-def _window_vectors(windows: Sequence[Mapping[str, Any]]) -> WindowVectors:
-    spans_s = np.asarray([(window["start"], window["end"]) for window in windows], dtype=np.float64)
-    return WindowVectors(spans_s, np.stack([_vector(window["embedding"]) for window in windows]))
+        return base64.b64decode(value, validate=True)
+    return np.asarray(value, dtype="<f4").tobytes()
 
 
 def _labels(scored: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     probabilities = np.asarray([float(entry["probability"]) for entry in scored], dtype=np.float64)
     return tuple(str(entry["label"]) for entry in scored), probabilities
-
-
-def _corners(boxes: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
-    return np.asarray([[box[corner] for corner in CORNERS] for box in boxes], dtype=np.float64).reshape(-1, 4)

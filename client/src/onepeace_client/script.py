@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from onepeace_client.errors import DeadlineExceeded
 from onepeace_client.wire import Outgoing
@@ -52,6 +52,32 @@ class Spread:
 
 Effect: TypeAlias = "Send | Sleep | Work | Spread"
 Script: TypeAlias = Generator[Effect, Any, T]
+
+
+class Run(Generic[T]):
+    """A script under way: a driver does each `effect`, and gives its value or its error, until there is none left."""
+
+    __slots__ = ("_script", "effect", "result")
+
+    def __init__(self, script: Script[T]) -> None:
+        self._script = script
+        self.effect: Effect | None = None
+        self.result: T
+        self.give(None)
+
+    def give(self, value: Any) -> None:
+        """Go on with what the effect gave, to the next one or the end."""
+        self._step(lambda: self._script.send(value))
+
+    def fail(self, error: BaseException) -> None:
+        """Go on with the error that the effect ended with; one that the script does not catch is raised."""
+        self._step(lambda: self._script.throw(error))
+
+    def _step(self, step: Callable[[], Effect]) -> None:
+        try:
+            self.effect = step()
+        except StopIteration as end:
+            self.effect, self.result = None, end.value
 
 
 def work(function: Callable[[], T]) -> Script[T]:

@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
 from typing import Any, Protocol, TypeVar
 
-from onepeace_client.script import Effect, Script, Send, Sleep, Work
+from onepeace_client.script import Effect, Run, Script, Send, Sleep, Work
 from onepeace_client.wire import Outgoing, Reply
 
 T = TypeVar("T")
@@ -40,19 +40,19 @@ class SyncDriver:
     def run(self, script: Script[T], stop: threading.Event | None = None) -> T:
         """Run a script to its end; `stop` ends its waits."""
         stop = stop or threading.Event()
-        step = script.send
-        value: Any = None
-        while True:
-            try:
-                effect = step(value)
-            except StopIteration as end:
-                result: T = end.value
-                return result
+        run = Run(script)
+        while (effect := run.effect) is not None:
             try:
                 value = self._do(effect, stop)
-                step = script.send
-            except BaseException as error:
-                value, step = error, script.throw
+            except BaseException as error:  # noqa: PERF203 (each effect's error is its own)
+                run.fail(error)
+            else:
+                run.give(value)
+        return run.result
+
+    def submit(self, script: Script[T], stop: threading.Event) -> Future[T]:
+        """Run a script, one that spreads nothing, in a thread of the driver's."""
+        return self._pool.submit(self.run, script, stop)
 
     def close(self) -> None:
         """Wait for what is under way, close all connections."""

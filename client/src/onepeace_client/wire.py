@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from onepeace_client.answers import Answer, Boxes, Info, Labels, Note, Similarities, WindowVectors
-from onepeace_client.contents import AnyContent, Content
-from onepeace_client.errors import InputProblem, OnePeaceError
+from onepeace_client.answers import Boxes, Info, Labels, Similarities
+from onepeace_client.contents import AnyContent, MediaContent
+from onepeace_client.encodings import Encoding
+from onepeace_client.entries import EmbeddedPart
+from onepeace_client.errors import OnePeaceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +48,31 @@ class EmbedOptions:
     on_error: Literal["fail", "report"] = "fail"
     dimensions: int | None = None
     windows: Windows | None = None
+    encodings: tuple[Encoding, ...] = ("float",)
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifyOptions:
-    """How to classify."""
+    """How to classify; without `templates` by the server's own."""
 
-    template: str | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EmbeddedPart(Answer):
-    """One request's share of an embedding: vectors float32 [n, D], NaN where `errors` has the row."""
-
-    vectors: NDArray[np.float32]
-    inputs: tuple[Note | None, ...]
-    errors: Mapping[int, InputProblem]
-    windows: Mapping[int, WindowVectors]
+    templates: tuple[str, ...] = ()
+    multi_label: bool = False
+    threshold: float | None = None
 
 
 class Wire(Protocol):
     """Renders requests and reads replies; pure.
 
     Its `read_…` raise ProtocolError for a reply that is no answer of this API.
+
+    Attributes:
+        stream_items: of a stream, in one request or message at most.
     """
 
+    stream_items: int
+
     def body_bytes(self, content: AnyContent, composed: bool) -> int:
-        """Upper bound of what an item adds to a body; `composed`: the request has fused items or vectors."""
+        """Upper bound of what an item adds to a body; `composed`: to one with items for which multipart has no form."""
         ...
 
     def failure(self, reply: Reply) -> OnePeaceError | None:
@@ -94,8 +91,8 @@ class Wire(Protocol):
         """Ask for vectors."""
         ...
 
-    def read_embed(self, reply: Reply) -> EmbeddedPart:
-        """Vectors."""
+    def read_embed(self, reply: Reply, options: EmbedOptions) -> EmbeddedPart:
+        """Vectors, as `options` asked for them."""
         ...
 
     def similarity(
@@ -108,7 +105,7 @@ class Wire(Protocol):
         """Cosines."""
         ...
 
-    def ground(self, image: Content, phrases: Sequence[str]) -> Outgoing:
+    def ground(self, image: MediaContent, phrases: Sequence[str], scores: bool) -> Outgoing:
         """Ask for boxes."""
         ...
 
@@ -124,7 +121,7 @@ class Wire(Protocol):
         """The caller's labels."""
         ...
 
-    def audio_labels(self, clip: Content, top_k: int, windows: Windows | None) -> Outgoing:
+    def audio_labels(self, clip: MediaContent, top_k: int, windows: Windows | None) -> Outgoing:
         """Ask for the trained head's labels."""
         ...
 

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from service.bulk.entry import UNREADABLE, Entry, Failure, shown, unreadable
+from service.bulk.entry import UNREADABLE, UNSUPPORTED, Entry, Failure, shown, unreadable
 from service.bulk.errors import SourceError
 from service.bulk.sources.files import MAGIC, check_folder, match
 from service.bulk.sources.protocol import Stamp
@@ -66,6 +66,8 @@ def _members(stamp: Stamp, row: int) -> Iterator[Entry]:
             with tarfile.open(stamp.path, "r:") as archive:
                 while (member := archive.next()) is not None:
                     archive.members.clear()  # type: ignore[attr-defined]  # it would keep all it has seen
+                    if not 0 <= member.size <= stamp.size:  # going on from there, one might never end
+                        raise tarfile.ReadError("the archive is damaged")
                     if (entry := _entry(stamp.path, member, row)) is not None:
                         yield entry
                         row += 1
@@ -83,6 +85,8 @@ def _entry(archive: str, member: tarfile.TarInfo, row: int) -> Entry | None:
     if not member.isreg() or extension in LABELS or os.path.basename(member.name).startswith("."):
         return None
     path = shown(f"{archive}/{member.name}")
+    if member.issparse():
+        return Entry(row, shown(key), path, failure=Failure(UNSUPPORTED, "sparse members of archives are not accepted"))
     return Entry(row, shown(key), path, file=archive, offset=member.offset_data, size=member.size)
 
 

@@ -62,7 +62,7 @@ class Table:
         for row, (content, name) in enumerate(self._rows()):
             name = str(row) if name is None else name
             if content is None or (not content and not self._columns.holds_texts):
-                empty = Failure(InvalidField.code, f"the column '{self._columns.content}' is empty in this row")
+                empty = Failure(InvalidField.code, f"the column '{shown(self._columns.content)}' is empty in this row")
                 yield Entry(row, name, failure=empty)
             elif self._columns.holds_texts:
                 yield Entry(row, name, text=content, size=len(content))
@@ -114,7 +114,7 @@ class Table:
                     for cells in zip(*columns, strict=True):
                         yield cells[0], None if cells[-1] is None or len(cells) == 1 else str(cells[-1])
             except (OSError, pa.ArrowException) as error:
-                raise SourceError(f"{shown(self._path)}: {error}") from error
+                raise SourceError(f"{shown(self._path)}: {_one_line(error)}") from error
 
     def _parquet_columns(self, schema: Any) -> list[str]:
         """The names of the columns to read: the content, and the id if there is one."""
@@ -134,6 +134,8 @@ class Table:
             return None
         if name not in header:
             raise SourceError(f"{shown(self._path)} has no column '{name}', only {', '.join(map(repr, header))}")
+        if header.count(name) > 1:
+            raise SourceError(f"{shown(self._path)} has more than one column '{name}'")
         return header.index(name)
 
 
@@ -146,6 +148,11 @@ def _parquet(path: str) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(pa.OSFile(os.fsencode(path)))  # a name as text must be UTF-8
     except (OSError, pa.ArrowException) as error:
-        raise SourceError(f"{shown(path)}: not a readable Parquet file: {error}") from error
+        raise SourceError(f"{shown(path)}: not a readable Parquet file: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    """What Arrow says, which may have line breaks."""
+    return " ".join(str(error).split())

@@ -188,6 +188,14 @@ def _clip_file(folder: Path) -> Path:
     return path
 
 
+def test_an_output_whose_name_is_not_utf8_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "1.txt").write_text("a cow")
+    assert embed_files(tmp_path / "1.txt", tmp_path / os.fsdecode(b"caf\xe9")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--out" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["1.txt"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

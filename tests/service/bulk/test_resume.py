@@ -141,6 +141,16 @@ def test_a_changed_source_is_refused_and_named(tmp_path: Path) -> None:
         open_known(tmp_path / "out", tmp_path / "t.csv")
 
 
+def test_a_job_whose_source_has_a_name_that_is_not_utf8_goes_on(tmp_path: Path) -> None:
+    table = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    write_table(table, 2)
+    for done in range(2):
+        store = open_known(tmp_path / "out", table)
+        assert store.done_rows == done
+        store.add(row_of(done))
+        store.close()
+
+
 def test_another_model_is_refused(tmp_path: Path) -> None:
     write_table(tmp_path / "t.csv", 3)
     open_known(tmp_path / "out.parquet", tmp_path / "t.csv").close()
@@ -229,6 +239,28 @@ def test_a_folder_that_is_removed_before_it_is_locked_is_taken_anew(
     lock = claim(folder, None, restart=False)
     assert os.path.samestat(os.fstat(lock), folder.stat())
     release(folder, lock)
+
+
+def test_a_part_that_is_damaged_at_the_end_is_named_and_made_again(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.csv", 4)
+    store = open_known(tmp_path / "out.parquet", tmp_path / "t.csv")
+    for number in range(4):
+        store.add(row_of(number))
+    part = parts_of(store.folder)[1]
+    with pq.ParquetFile(part) as file:
+        vectors = file.metadata.row_group(0).column(3)
+    data = bytearray(part.read_bytes())
+    start = vectors.dictionary_page_offset or vectors.data_page_offset
+    data[start : start + vectors.total_compressed_size] = b"\xff" * vectors.total_compressed_size
+    part.write_bytes(data)
+    with pytest.raises(StoreError, match=f"{part.name} can't be read: .*; delete it"):
+        store.finish()
+    store.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"out.parquet.parts", "t.csv"}
+    part.unlink()
+    store = open_known(tmp_path / "out.parquet", tmp_path / "t.csv")
+    assert [row for row in range(4) if not store.has(row)] == [2, 3]
+    store.close()
 
 
 def test_an_empty_source_gives_an_empty_table(tmp_path: Path) -> None:

@@ -144,6 +144,40 @@ def test_a_missing_column_is_named_with_those_that_exist(tmp_path: Path) -> None
         open_source(str(tmp_path / "t.csv"), Columns("c"))
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "t.csv").write_text("a,b,a\n1,2,3\n")
+    pq.write_table(pa.table([["1"], ["2"], ["3"]], names=["a", "b", "a"]), tmp_path / "t.parquet")
+    path = str(tmp_path / f"t.{suffix}")
+    with pytest.raises(SourceError, match="more than one column 'a'"):
+        open_source(path, Columns("a"))
+    assert [entry.text for entry in rows_of(open_source(path, Columns("b", holds_texts=True)))] == ["2"]
+
+
+def test_a_parquet_table_whose_name_is_not_utf8_is_read(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": ["1"]}), tmp_path / "t.parquet")
+    path = (tmp_path / "t.parquet").rename(tmp_path / os.fsdecode(b"caf\xe9.parquet"))
+    source = open_source(str(path), Columns("a", holds_texts=True))
+    assert [entry.text for entry in rows_of(source)] == ["1"]
+
+
+def test_a_parquet_table_with_a_damaged_row_group_gives_the_rows_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    texts = [f"text {row}" for row in range(4096)]
+    pq.write_table(pa.table({"a": texts}), path, row_group_size=2048, use_dictionary=False)
+    with pq.ParquetFile(path) as file:
+        second = file.metadata.row_group(1).column(0).data_page_offset
+    data = path.read_bytes()
+    path.write_bytes(data[:second] + b"\xff" * 400 + data[second + 400 :])
+    source = open_source(str(path), Columns("a", holds_texts=True))
+    read: list[str | None] = []
+    with pytest.raises(SourceError, match=r"t\.parquet: ") as caught:
+        read += (entry.text for entry in source.entries(source.files()))
+    assert "\n" not in str(caught.value)
+    assert read == texts[: len(read)]
+    assert len(read) >= 1024
+
+
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
 def test_members_of_archives_lie_where_the_entry_says(tmp_path: Path, form: int) -> None:
     folder = "long" * 20
@@ -169,6 +203,28 @@ def test_a_broken_archive_is_a_row_and_the_next_has_its_turn(tmp_path: Path) -> 
     entries = rows_of(open_source(f"{tmp_path}/s-{{0..3}}.tar", None))
     assert entries[-1].id == "3"
     assert {entry.id for entry in entries if entry.failure} == {f"{tmp_path}/s-{n}.tar" for n in range(3)}
+
+
+@pytest.mark.parametrize("size", [-512, 1 << 62, 10**30])
+def test_an_archive_with_an_impossible_size_ends_with_a_row_that_says_so(tmp_path: Path, size: int) -> None:
+    header = tarfile.TarInfo("1.txt")
+    header.pax_headers = {"size": str(size)}
+    data = header.tobuf(tarfile.PAX_FORMAT)
+    (tmp_path / "s.tar").write_bytes(data + bytes(2 * tarfile.BLOCKSIZE))
+    (entry,) = rows_of(open_source(str(tmp_path / "s.tar"), None))
+    assert entry.id == f"{tmp_path}/s.tar"
+    assert entry.failure is not None
+    assert "damaged" in entry.failure.detail
+
+
+def test_a_sparse_member_is_a_row_that_says_so(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("1.txt")
+    member.type = tarfile.GNUTYPE_SPARSE
+    (tmp_path / "s.tar").write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(2 * tarfile.BLOCKSIZE))
+    (entry,) = rows_of(open_source(str(tmp_path / "s.tar"), None))
+    assert (entry.id, entry.file) == ("1", None)
+    assert entry.failure is not None
+    assert entry.failure.code == "unsupported_file"
 
 
 def test_keys_as_webdataset_has_them() -> None:

@@ -197,7 +197,7 @@ async def test_workers_that_can_not_start_are_not_ready_and_are_tried_again(monk
         waiting = started.decoders.submit(QUICK)
         monkeypatch.undo()
         assert isinstance(await waiting, DecodedImage)
-        assert started.decoders.ready()
+        await started.mended()
 
 
 async def test_a_bug_is_raised_where_the_file_was_asked_for() -> None:
@@ -250,3 +250,15 @@ async def test_no_descriptor_and_no_process_is_left() -> None:
         await pool.busy()
     assert sorted(open_files(ME)) == before
     assert children(ME) == processes
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.002, 0.01, 0.05, 0.2])
+async def test_it_can_be_closed_while_workers_are_replaced(wait_s: float) -> None:
+    before = children(ME)
+    async with asyncio.timeout(30), running() as pool:
+        for worker in workers_of(ME):
+            os.kill(worker, signal.SIGKILL)
+        waiting = [pool.decoders.submit(SLOW) for _ in range(4)]
+        await asyncio.sleep(wait_s)
+    assert all(future.done() for future in waiting)
+    assert children(ME) == before

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,46 +11,27 @@ import pytest
 import trustme
 
 from tests.repository import REPOSITORY
+from tests.service.fetching.fetching_server import KIB, fetching_server, site_in_a_thread
 from tests.service.fetching.public_internet import PRIVATE_HOST
-from tests.service.fetching.site import HOST, Site, answer, redirect, running_site
+from tests.service.fetching.site import HOST, Site, answer, redirect
 from tests.service.live_server import live_server
 from tests.service.media_files import clip, encoded, picture
 
 BASE = f"https://{HOST}"
 IMAGE, AUDIO = f"{BASE}/cow.png", f"{BASE}/moo.wav"
-KIB = 1024
 
 
 @pytest.fixture(scope="module")
 def site(authority: trustme.CA) -> Iterator[Site]:
-    """A site in a thread of its own, because the tests below wait for answers."""
-    started, loop, sites = threading.Event(), asyncio.new_event_loop(), []
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        async with running_site(HOST, authority=authority) as site:
-            sites.append(site)
-            started.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    started.wait(10.0)
-    yield sites[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(10.0)
-    loop.close()
+    with site_in_a_thread(authority) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def fetching(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a server that fetches from the site."""
-    file = tmp_path_factory.mktemp("authority") / "ca.pem"
-    site.authority.cert_pem.write_to_path(str(file))
-    before = f"from tests.service.fetching import public_internet\npublic_internet.lead_to({site.port}, {str(file)!r})"
-    settings = {"url_hosts": f"{HOST},{PRIVATE_HOST}", "url_max_bytes": 256 * KIB, "max_body_bytes": 1024 * KIB}
     with (
-        live_server(REPOSITORY, before, url_fetch="allowlist", **settings) as server,
+        fetching_server(site, tmp_path_factory.mktemp("authority"), max_body_bytes=1024 * KIB) as server,
         httpx.Client(base_url=server.url, timeout=60.0) as client,
     ):
         yield client

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from service.admission import Admission
-from service.context import Stages
-from service.errors import DeadlineExceeded, InputError, QueueFull, UrlNotAllowed
+from service.admission import Admission, RequestRoom, WaitingRoom
+from service.context import RequestContext, Stages
+from service.errors import DeadlineExceeded, InputError, InvalidRequest, QueueFull, UrlNotAllowed
 from service.fetching.media_urls import MediaUrls
 from tests.service.fetching.site import HOST, MIB, Site, answer
 
@@ -58,12 +58,52 @@ async def test_a_file_that_fails_gives_its_room_back_to_its_neighbours(site: Sit
 
 async def test_without_room_the_request_is_refused_and_nothing_is_kept(site: Site) -> None:
     site.pages |= {"/a": answer(bytes(1000)), "/b": answer(bytes(1000))}
-    admission = Admission(max_items=1, max_bytes=1500)
+    admission = Admission(max_items=1, max_bytes=2500)
+    neighbour = RequestContext("n", {}, 0.0)
+    admission.take(neighbour, num_bytes=1000)
     urls = MediaUrls(site.fetcher(), admission, max_bytes=MIB)
     with pytest.raises(QueueFull):
         async with urls.fetched([URL, f"https://{HOST}/b"], Stages()):
             pass
-    assert admission.bytes == 0
+    assert admission.bytes == 1000
+
+
+async def test_files_that_never_fit_beside_their_own_request_are_its_fault(site: Site) -> None:
+    site.pages["/a"] = answer(bytes(1000))
+    admission, own = Admission(max_items=1, max_bytes=1500), RequestContext("o", {}, 0.0)
+    admission.take(own, num_bytes=600)
+    urls = MediaUrls(site.fetcher(), admission, max_bytes=MIB)
+    with pytest.raises(InvalidRequest) as caught:
+        async with urls.fetched([URL], Stages(), RequestRoom(admission, own)):
+            pass
+    assert [(error.limit, error.actual) for error in caught.value.errors] == [(1500, 1600)]
+    assert (admission.bytes, own.shared_bytes) == (600, 0)
+
+
+async def test_where_the_room_waits_it_holds_what_may_come_until_it_has_come(site: Site) -> None:
+    gate = asyncio.Event()
+
+    async def slow(writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
+        writer.write(answer(b"moo"))
+
+    site.pages["/a"] = slow
+    admission, own = Admission(max_items=1, max_bytes=10 * MIB), RequestContext("o", {}, 0.0)
+    urls = MediaUrls(site.fetcher(), admission, max_bytes=MIB)
+    room = WaitingRoom(admission, own, asyncio.Lock(), lambda: None)
+
+    async def request() -> None:
+        async with urls.fetched([URL], Stages(), room) as files:
+            assert files == {URL: b"moo"}
+            assert (admission.bytes, own.held_bytes, own.shared_bytes) == (3, 0, 3)
+
+    task = asyncio.create_task(request())
+    while not admission.bytes:
+        await asyncio.sleep(0.01)
+    assert admission.bytes == MIB
+    gate.set()
+    await task
+    assert (admission.bytes, own.shared_bytes) == (0, 0)
 
 
 async def test_the_deadline_of_the_request_ends_all_fetches(site: Site) -> None:

@@ -24,13 +24,21 @@ Failure = Callable[[], Exception]
 
 
 class HeldEngine(FakeEngine):
-    """Answers one vector for everything, when its gate is open; notes when each batch was due, in seconds from then."""
+    """Answers one vector for everything, when its gate is open; notes when each batch was due, in seconds from then.
+
+    `looks` counts how often it was asked whether it is ready.
+    """
 
     def __init__(self) -> None:
         super().__init__(_rule)
         self.due_s: list[float] = []
         self.failure: Failure | None = None
         self.entered = asyncio.Event()
+        self.looks = 0
+
+    def ready(self) -> bool:
+        self.looks += 1
+        return super().ready()
 
     async def infer(self, model: str, batch: Batch) -> Array:
         self.due_s.append(batch.deadline_s - asyncio.get_running_loop().time())

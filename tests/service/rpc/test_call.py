@@ -177,3 +177,20 @@ async def test_a_stop_ends_streams_once_what_they_sent_is_answered(generated: Ge
         error = await failed(call.read())
         assert error.code() is grpc.StatusCode.UNAVAILABLE
         await asyncio.wait_for(stop, 2)
+
+
+async def test_a_client_that_leaves_its_stream_is_no_fault_of_ours(
+    generated: Generated, pb: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Many leave while answers are written, so that some writes fail."""
+    async with local_service(generated.stub) as local:
+        items = [pb.StreamItem(id=str(i), item=pb.Item(text="a cow")) for i in range(64)]
+        for _ in range(60):
+            call = local.stub.EmbedStream(iter([pb.EmbedStreamRequest(items=items)]))
+            await call.read()
+            call.cancel()
+        await until(lambda: local.in_flight() == 0)
+        metrics = local.runtime.metrics.render().decode()
+    left = 'onepeace_requests_total{endpoint="/onepeace.v1.OnePeaceService/EmbedStream",status="499"} 60.0'
+    assert left in metrics
+    assert not [record for record in caplog.records if record.exc_info]

@@ -75,6 +75,15 @@ def test_options_hold_until_others_come(stub: Any, pb: Any) -> None:
     assert forms == {"a": {"float32"}, "b": {"float32", "int8"}, "c": {"float32", "int8"}, "d": {"float32"}}
 
 
+def test_a_message_of_max_items_may_have_every_option(stub: Any, pb: Any) -> None:
+    options = pb.EmbedOptions(
+        encoding=[pb.ENCODING_FLOAT, pb.ENCODING_INT8, pb.ENCODING_BINARY], windows=pb.Windows(seconds=2)
+    )
+    items = [named(pb, str(i), text="x") for i in range(128)]
+    answers = list(stub.EmbedStream(iter([pb.EmbedStreamRequest(options=options, items=items)])))
+    assert sorted(int(answer.id) for answer in answers) == list(range(128))
+
+
 def test_answers_come_while_the_client_still_thinks(stub: Any, pb: Any) -> None:
     to_send: queue.Queue[Any] = queue.Queue()
     call = stub.EmbedStream(iter(to_send.get, None))

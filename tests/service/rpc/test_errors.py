@@ -80,6 +80,14 @@ def texts(pb: Any, *values: str) -> list[Any]:
 CASES: dict[str, Case] = media_cases() | {
     "no items": embed(lambda pb: pb.EmbedRequest(), inputs=[]),
     "an item of no kind": embed(lambda pb: pb.EmbedRequest(inputs=[pb.Item()]), inputs=[{}]),
+    "token ids of another vocabulary": embed(
+        lambda pb: pb.EmbedRequest(inputs=[pb.Item(tokens=pb.Tokens(ids=[44, 2**31 - 1]))]),
+        inputs=[{"tokens": [44, 2**31 - 1]}],
+    ),
+    "a token id below 0": embed(
+        lambda pb: pb.EmbedRequest(inputs=[pb.Item(tokens=pb.Tokens(ids=[44, -1]))]), inputs=[{"tokens": [44, -1]}]
+    ),
+    "no token ids": embed(lambda pb: pb.EmbedRequest(inputs=[pb.Item(tokens=pb.Tokens())]), inputs=[{"tokens": []}]),
     "two bad items": embed(
         lambda pb: pb.EmbedRequest(inputs=[pb.Item(), pb.Item(text="x"), pb.Item(image=b"x")]),
         inputs=[{}, {"text": "x"}, {"image": encoded(b"x")}],

@@ -21,7 +21,7 @@ from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip, encode_clip, encoded, picture
 from tests.service.rpc.conftest import Generated
-from tests.service.rpc.local import local_service
+from tests.service.rpc.local import local_service, until
 from tests.service.rpc.status import refused
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -60,6 +60,32 @@ async def test_health_is_that_of_rest_before_and_after_the_models_are_loaded(gen
         await asyncio.gather(*watchers)
         assert news[""] == news[SERVICE] == [NOT_SERVING, SERVING, NOT_SERVING]
         assert news["unknown"] == [health_pb2.HealthCheckResponse.SERVICE_UNKNOWN]
+
+
+async def test_many_watchers_ask_no_more_often_than_one(generated: Generated) -> None:
+    async with local_service(generated.stub) as local:
+        health = health_pb2_grpc.HealthStub(local.channel)
+        news: list[list[int]] = [[] for _ in range(20)]
+        watchers = [asyncio.create_task(watch(health, "", told)) for told in news]
+        await until(lambda: all(news))
+        before = local.engine.looks
+        await asyncio.sleep(0.5)
+        assert local.engine.looks - before <= 11
+        local.runtime.drain()
+        await until(lambda: all(told[-1] == NOT_SERVING for told in news))
+        for watcher in watchers:
+            watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
+
+
+async def test_a_stop_is_the_last_news(generated: Generated) -> None:
+    async with local_service(generated.stub) as local:
+        news: list[int] = []
+        watcher = asyncio.create_task(watch(health_pb2_grpc.HealthStub(local.channel), SERVICE, news))
+        await until(lambda: bool(news))
+        await asyncio.wait_for(local.server.stop(), 5)
+        await watcher
+        assert news == [SERVING, NOT_SERVING]
 
 
 async def keep_asking(stub: Any, pb: Any, number: int, end: asyncio.Event, outcomes: list[Any]) -> None:

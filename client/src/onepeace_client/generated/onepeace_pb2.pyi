@@ -28,7 +28,7 @@ ON_ERROR_FAIL: OnError
 ON_ERROR_REPORT: OnError
 
 class Item(_message.Message):
-    __slots__ = ("text", "image", "audio", "image_url", "audio_url", "embedding", "fused")
+    __slots__ = ("text", "image", "audio", "image_url", "audio_url", "embedding", "fused", "tokens")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,7 @@ class Item(_message.Message):
     AUDIO_URL_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
     FUSED_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
     text: str
     image: bytes
     audio: bytes
@@ -43,7 +44,14 @@ class Item(_message.Message):
     audio_url: str
     embedding: GivenVector
     fused: Fused
-    def __init__(self, text: _Optional[str] = ..., image: _Optional[bytes] = ..., audio: _Optional[bytes] = ..., image_url: _Optional[str] = ..., audio_url: _Optional[str] = ..., embedding: _Optional[_Union[GivenVector, _Mapping]] = ..., fused: _Optional[_Union[Fused, _Mapping]] = ...) -> None: ...
+    tokens: Tokens
+    def __init__(self, text: _Optional[str] = ..., image: _Optional[bytes] = ..., audio: _Optional[bytes] = ..., image_url: _Optional[str] = ..., audio_url: _Optional[str] = ..., embedding: _Optional[_Union[GivenVector, _Mapping]] = ..., fused: _Optional[_Union[Fused, _Mapping]] = ..., tokens: _Optional[_Union[Tokens, _Mapping]] = ...) -> None: ...
+
+class Tokens(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class GivenVector(_message.Message):
     __slots__ = ("float32", "fingerprint")
@@ -62,18 +70,20 @@ class Fused(_message.Message):
     def __init__(self, parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., weights: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Part(_message.Message):
-    __slots__ = ("text", "image", "audio", "image_url", "audio_url")
+    __slots__ = ("text", "image", "audio", "image_url", "audio_url", "tokens")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     IMAGE_URL_FIELD_NUMBER: _ClassVar[int]
     AUDIO_URL_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
     text: str
     image: bytes
     audio: bytes
     image_url: str
     audio_url: str
-    def __init__(self, text: _Optional[str] = ..., image: _Optional[bytes] = ..., audio: _Optional[bytes] = ..., image_url: _Optional[str] = ..., audio_url: _Optional[str] = ...) -> None: ...
+    tokens: Tokens
+    def __init__(self, text: _Optional[str] = ..., image: _Optional[bytes] = ..., audio: _Optional[bytes] = ..., image_url: _Optional[str] = ..., audio_url: _Optional[str] = ..., tokens: _Optional[_Union[Tokens, _Mapping]] = ...) -> None: ...
 
 class Windows(_message.Message):
     __slots__ = ("seconds", "hop")
@@ -391,7 +401,7 @@ class InfoResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., fingerprint: _Optional[str] = ..., dimensions: _Optional[int] = ..., engine: _Optional[str] = ..., device: _Optional[str] = ..., version: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., models: _Optional[_Mapping[str, Model]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_body_bytes", "max_pending_bytes", "max_items", "max_text_bytes", "max_pixels", "max_audio_seconds", "max_queue", "deadline_ms", "read_timeout_ms", "max_tokens")
+    __slots__ = ("max_body_bytes", "max_pending_bytes", "max_items", "max_text_bytes", "max_pixels", "max_audio_seconds", "max_queue", "deadline_ms", "read_timeout_ms", "max_tokens", "url_max_bytes", "url_timeout_ms", "url_max_redirects")
     class MaxTokensEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -409,6 +419,9 @@ class Limits(_message.Message):
     DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
     READ_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    URL_MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    URL_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    URL_MAX_REDIRECTS_FIELD_NUMBER: _ClassVar[int]
     max_body_bytes: int
     max_pending_bytes: int
     max_items: int
@@ -419,7 +432,10 @@ class Limits(_message.Message):
     deadline_ms: int
     read_timeout_ms: int
     max_tokens: _containers.ScalarMap[str, int]
-    def __init__(self, max_body_bytes: _Optional[int] = ..., max_pending_bytes: _Optional[int] = ..., max_items: _Optional[int] = ..., max_text_bytes: _Optional[int] = ..., max_pixels: _Optional[int] = ..., max_audio_seconds: _Optional[float] = ..., max_queue: _Optional[int] = ..., deadline_ms: _Optional[int] = ..., read_timeout_ms: _Optional[int] = ..., max_tokens: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    url_max_bytes: int
+    url_timeout_ms: int
+    url_max_redirects: int
+    def __init__(self, max_body_bytes: _Optional[int] = ..., max_pending_bytes: _Optional[int] = ..., max_items: _Optional[int] = ..., max_text_bytes: _Optional[int] = ..., max_pixels: _Optional[int] = ..., max_audio_seconds: _Optional[float] = ..., max_queue: _Optional[int] = ..., deadline_ms: _Optional[int] = ..., read_timeout_ms: _Optional[int] = ..., max_tokens: _Optional[_Mapping[str, int]] = ..., url_max_bytes: _Optional[int] = ..., url_timeout_ms: _Optional[int] = ..., url_max_redirects: _Optional[int] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("fingerprint", "embedding_dim", "image_size", "sample_rate_hz", "max_audio_s", "min_audio_s", "max_tokens", "logit_scale", "precision", "max_batch_size", "trained_dimensions", "num_labels", "activation", "checkpoint_sha256", "exported_at", "versions")
