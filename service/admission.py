@@ -42,6 +42,15 @@ class Admission:
         self.items = 0
         self.bytes = 0
 
+    def check_room(self) -> None:
+        """Make sure that there is room for one item: without it, a body isn't worth being read.
+
+        Raises:
+            QueueFull: there is none.
+        """
+        if self.items >= self._max_items:
+            raise QueueFull("the queue is full", limit=self._max_items, actual=self.items)
+
     def take(self, holder: Holder, *, items: int = 0, num_bytes: int = 0) -> None:
         """Account for more items, and for bytes of bodies, fetched files and decoded inputs: for all or for nothing.
 

@@ -27,5 +27,18 @@ def server_apart(repository: Path = REPOSITORY, before: str = "", **settings: ob
 
 
 def open_descriptors(server: LiveServer) -> int:
-    """Files and sockets that the server has open now."""
-    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    """Files and sockets that the server and its decoders have open now."""
+    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in family(server.process.pid))
+
+
+def resident_bytes(server: LiveServer) -> int:
+    """Memory of the server and its decoders; what they share counts for each."""
+    pages = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in family(server.process.pid))
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def family(pid: int) -> list[int]:
+    """A process and its descendants."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    return [pid, *(one for child in children for one in family(child))]

@@ -38,7 +38,10 @@ def test_items_and_bytes_are_bounded_and_given_back() -> None:
     admission.release(first)
     admission.release(first)
     assert (admission.items, admission.bytes) == (0, 0)
+    admission.check_room()
     admission.take(second, items=3, num_bytes=100)
+    with pytest.raises(QueueFull):
+        admission.check_room()
     admission.give(second, items=1, num_bytes=40)
     assert (admission.items, admission.bytes) == (second.held_items, second.held_bytes) == (2, 60)
 

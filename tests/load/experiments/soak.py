@@ -15,7 +15,7 @@ from bench.samples import make_samples
 from service.rpc.generated import onepeace_pb2 as pb
 from tests.load.experiment import Experiment, Figure, Scale
 from tests.load.rpc import Embed, embed_method, outcome
-from tests.load.server import open_descriptors, server_apart
+from tests.load.server import open_descriptors, resident_bytes, server_apart
 from tests.load.traffic import Connection
 from tests.service.live_server import LiveServer
 
@@ -43,7 +43,7 @@ class Size:
     slope_mib: float | None  # an hour; of seconds it says nothing
 
 
-SIZES: dict[Scale, Size] = {"full": Size(3600, 600, 5, 10, 16, 8), "small": Size(5, 2, 0.2, 100, 48, None)}
+SIZES: dict[Scale, Size] = {"full": Size(3600, 600, 5, 10, 16, 8), "small": Size(4, 2, 0.2, 100, 64, None)}
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Watch:
     def look(self, server: LiveServer, now_s: float) -> None:
         """Take one."""
         self.at_s.append(now_s)
-        self.memory.append(server.resident_bytes())
+        self.memory.append(resident_bytes(server))
         self.descriptors.append(open_descriptors(server))
 
     def slope_mib_per_hour(self, from_s: float) -> float:
