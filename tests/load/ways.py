@@ -57,10 +57,9 @@ class Tally:
         """How many answers held one of the parts."""
         return sum(count for said, count in self.said.items() if any(part in said for part in parts))
 
-    def others(self) -> list[tuple[str, int]]:
-        """Answers that were neither good nor the refusal of a file, with their number."""
-        known = ("200", "422", "INVALID_ARGUMENT")
-        return [(said, count) for said, count in sorted(self.said.items()) if not said.startswith(known)]
+    def refused(self) -> int:
+        """Answers that say what was wrong with the request."""
+        return self.said.total() - self.count("200") - len(self.faulty)
 
 
 class Sender:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import grpc
 import httpx
@@ -15,18 +16,23 @@ from tests.load.experiment import Experiment, Figure, Scale
 from tests.load.hostile.bodies import BODIES, Body
 from tests.load.hostile.pictures import PICTURES, within_limits
 from tests.load.hostile.seeds import Seed, find_seeds
-from tests.load.hostile.sounds import SOUNDS
+from tests.load.hostile.sounds import SOUNDS, STREAMS
 from tests.load.memory import resident_bytes, watch
 from tests.load.rpc import embed_method
 from tests.load.server import server_apart
 from tests.load.ways import PATIENCE_S, Outcome, Sender, Tally, outcome_of, outcome_of_rpc
 from tests.service.live_server import LiveServer
+from tests.service.media_files import clip
 
-BOMBS: dict[Scale, int] = {"full": 1020, "small": 70}
+BOMBS: dict[Scale, int] = {"full": 1020, "small": 66}
+STREAMED: dict[Scale, int] = {"full": 60, "small": 4}
+WARM_UP: dict[Scale, int] = {"full": 4, "small": 1}
 AT_ONCE = 2
 SEED = 64
 MIB = 1024 * 1024
 MOST_GROWTH_MIB = 32
+MOST_STREAMS_MIB = 2 * 64
+"""Two decoders at work; each holds 600 s of sound (37 MiB) before it knows that there is more, and may keep 64 MiB."""
 PACKED_BYTES = 64 << 20
 Missile = Seed | Body | bytes
 """A file, a body, or a gRPC message that is compressed on its way."""
@@ -35,21 +41,23 @@ Missile = Seed | Body | bytes
 def make_bombs(count: int) -> Iterator[tuple[str, Missile]]:
     """`count` of them with their names, each kind in turn, always the same."""
     source = random.Random(SEED)
-    kinds = len(PICTURES) + len(SOUNDS) + len(BODIES) + 1
+    kinds: list[tuple[str, Callable[[], Missile]]] = [
+        *((make.__name__, lambda make=make: Seed("image", "", make(source))) for make in PICTURES),
+        *((make.__name__, lambda make=make: Seed("audio", "", make(source))) for make in SOUNDS),
+        *((make.__name__, lambda make=make: make(source)) for make in BODIES),
+        ("packed_message", lambda: bytes(PACKED_BYTES)),
+    ]
     for number in range(count):
-        place = number % kinds
-        if place < len(PICTURES):
-            yield PICTURES[place].__name__, Seed("image", "", PICTURES[place](source))
-            continue
-        place -= len(PICTURES)
-        if place < len(SOUNDS):
-            yield SOUNDS[place].__name__, Seed("audio", "", SOUNDS[place](source))
-            continue
-        place -= len(SOUNDS)
-        if place < len(BODIES):
-            yield BODIES[place].__name__, BODIES[place](source)
-        else:
-            yield "packed_message", bytes(PACKED_BYTES)
+        name, make = kinds[number % len(kinds)]
+        yield name, make()
+
+
+def make_streams(count: int) -> Iterator[tuple[str, Missile]]:
+    """Hours of sound that does not tell its length."""
+    source = random.Random(SEED)
+    for number in range(count):
+        make = STREAMS[number % len(STREAMS)]
+        yield make.__name__, Seed("audio", "", make(source))
 
 
 class Thrower:
@@ -87,7 +95,7 @@ class Thrower:
         return Outcome("200", fault=False)
 
 
-async def throw_all(server: LiveServer, bombs: Iterator[tuple[str, Missile]], tally: Tally) -> None:
+async def throw_all(server: LiveServer, bombs: Iterable[tuple[str, Missile]], tally: Tally) -> None:
     """`AT_ONCE` at a time."""
     queue = enumerate(bombs)
     async with (
@@ -104,40 +112,64 @@ async def throw_all(server: LiveServer, bombs: Iterator[tuple[str, Missile]], ta
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
 
 
-def run(scale: Scale) -> Sequence[Figure]:
-    """Good files first, so that all that is loaded once is loaded; then bombs; then the control."""
-    warm, tally, control = Tally(), Tally(), Tally()
-    good = [(seed.form, seed) for seed in find_seeds()]
-    bombs = list(make_bombs(BOMBS[scale])) if scale == "small" else make_bombs(BOMBS[scale])
-    with server_apart() as server:
+@dataclass(slots=True)
+class Phase:
+    """What came of some bombs, and what the service and its decoders held, in bytes: before, at most, afterwards."""
+
+    tally: Tally = field(default_factory=Tally)
+    before: int = 0
+    most: int = 0
+    after: int = 0
+
+    def throw(self, server: LiveServer, bombs: Iterable[tuple[str, Missile]]) -> Phase:
+        """Throw them, and look at the memory meanwhile."""
         pid = server.process.pid
-        asyncio.run(throw_all(server, iter(good * 4), warm))
-        before = resident_bytes(pid)
-        with watch(pid) as under_bombs:
-            asyncio.run(throw_all(server, iter(bombs), tally))
-        after = resident_bytes(pid)
-        with watch(pid) as under_control:
-            asyncio.run(throw_all(server, iter([("control", Seed("image", "PNG", within_limits()))]), control))
+        self.before = resident_bytes(pid)
+        with watch(pid) as seen:
+            asyncio.run(throw_all(server, bombs, self.tally))
+        self.most, self.after = seen.most_bytes, resident_bytes(pid)
+        return self
+
+    def growth(self) -> tuple[float, float]:
+        """MiB: at its most, and what stayed."""
+        return (self.most - self.before) / MIB, (self.after - self.before) / MIB
+
+
+def run(scale: Scale) -> Sequence[Figure]:
+    """Good files first, so that all that is loaded or kept once is there; then bombs, the control, and streams."""
+    good = [(seed.form, seed) for seed in (*find_seeds(), Seed("audio", "WAV", clip(1, 30.0)))]
+    control = [("control", Seed("image", "PNG", within_limits()))]
+    with server_apart() as server:
+        Phase().throw(server, good * WARM_UP[scale])
+        bombs = Phase().throw(server, make_bombs(BOMBS[scale]))
+        accepted = Phase().throw(server, control)
+        streams = Phase().throw(server, make_streams(STREAMED[scale]))
         ready = httpx.get(server.url + "/health/ready").status_code
+    seen = [bombs.tally, streams.tally]
+    faulty = [what for tally in seen for what in tally.faulty]
+    count = sum(tally.said.total() for tally in seen)
+    refused = sum(tally.refused() for tally in seen)
+    most, stayed = bombs.growth()
     return [
-        Figure("bombs and malformed bodies", tally.said.total(), at_least=BOMBS[scale]),
-        Figure("… refused (4xx)", tally.said.total() - tally.count("200") - len(tally.faulty)),
-        Figure("… answered, as what is in them is small", tally.count("200")),
-        Figure("5xx, INTERNAL and their like, lost connections", len(tally.faulty), at_most=0),
-        *(Figure("… ", what) for what in tally.faulty[:10]),
-        Figure("hung", tally.hung, at_most=0),
-        Figure("slowest answer", tally.slowest_s, "s", at_most=PATIENCE_S),
-        Figure("memory before, service and decoders", before / MIB, "MiB"),
-        Figure("… growth at its most", (under_bombs.most_bytes - before) / MIB, "MiB", at_most=MOST_GROWTH_MIB),
-        Figure("… growth that stayed", (after - before) / MIB, "MiB", at_most=MOST_GROWTH_MIB),
+        Figure("bombs and malformed bodies", count, at_least=BOMBS[scale] + STREAMED[scale]),
+        Figure("… refused (4xx)", refused),
+        Figure("… answered, as what is in them is small", sum(tally.count("200") for tally in seen)),
+        Figure("5xx, INTERNAL and their like, lost connections", len(faulty), at_most=0),
+        *(Figure("…", what) for what in faulty[:10]),
+        Figure("hung", sum(tally.hung for tally in seen), at_most=0),
+        Figure("slowest answer", max(tally.slowest_s for tally in seen), "s", at_most=PATIENCE_S),
+        Figure("memory before, service and decoders", bombs.before / MIB, "MiB"),
+        Figure("… growth at its most", most, "MiB", at_most=MOST_GROWTH_MIB),
+        Figure("… growth that stayed", stayed, "MiB", at_most=MOST_GROWTH_MIB),
         Figure(
             "a picture of 49 megapixels, which is accepted: growth at its most",
-            (under_control.most_bytes - after) / MIB,
+            accepted.growth()[0],
             "MiB",
             at_least=MOST_GROWTH_MIB,
             control=True,
         ),
-        Figure("… answered", control.count("200"), at_least=1),
+        Figure("… answered", accepted.tally.count("200"), at_least=1),
+        Figure("streams of hours: growth at its most", streams.growth()[0], "MiB", at_most=MOST_STREAMS_MIB),
         Figure("`/health/ready` afterwards", ready, at_least=200, at_most=200),
     ]
 

@@ -15,7 +15,7 @@ from tests.load.server import server_apart
 from tests.load.ways import PATIENCE_S, Sender, Tally
 from tests.service.live_server import LiveServer
 
-FILES: dict[Scale, int] = {"full": 6000, "small": 250}
+FILES: dict[Scale, int] = {"full": 20_000, "small": 250}
 AT_ONCE = 4
 SEED = 6
 
@@ -48,11 +48,10 @@ def run(scale: Scale) -> Sequence[Figure]:
         Figure("files", tally.said.total(), at_least=FILES[scale]),
         Figure("… made from good ones of so many kinds", len(seeds)),
         Figure("… answered with vectors or boxes", tally.count("200")),
-        Figure("… refused (422)", tally.count("422", "INVALID_ARGUMENT")),
-        Figure("… others", ", ".join(f"{count} × {said}" for said, count in tally.others()) or "none"),
+        Figure("… refused (422; 400 in OpenAI's format)", tally.refused()),
         Figure("… of the refused as too slow, too large for the decoder's memory, or crashed", tally.count("decoder")),
         Figure("5xx, INTERNAL and their like, lost connections", len(tally.faulty), at_most=0),
-        *(Figure("… ", what) for what in tally.faulty[:10]),
+        *(Figure("…", what) for what in tally.faulty[:10]),
         Figure("hung", tally.hung, at_most=0),
         Figure("slowest answer", tally.slowest_s, "s", at_most=PATIENCE_S),
         Figure("`/health/ready` afterwards", ready, at_least=200, at_most=200),

@@ -77,7 +77,9 @@ def packed_spaces() -> bytes:
 
 def packed_body(source: random.Random) -> Body:
     """A compressed body, which the service does not unpack."""
-    return Body(source.choice(PATHS), source.choice((JSON, FORM)), packed_spaces(), source.choice(("gzip", "deflate", "br")))
+    return Body(
+        source.choice(PATHS), source.choice((JSON, FORM)), packed_spaces(), source.choice(("gzip", "deflate", "br"))
+    )
 
 
 def odd_base64(source: random.Random) -> Body:
@@ -114,7 +116,7 @@ def many_headers(source: random.Random) -> Body:
             b"X: " + b"a" * source.choice((8_000, 9_000, 900_000)) + b"\r\n",
             b"X" * source.choice((8_000, 900_000)) + b": a\r\n",
             b"Content-Disposition: form-data; " + b"a=b; " * 1_500 + b"\r\n",
-            b'Content-Disposition: form-data; name="' + b"\\\"" * 4_000 + b'"\r\n',
+            b'Content-Disposition: form-data; name="' + b'\\"' * 4_000 + b'"\r\n',
             b"Content-Disposition: form-data; name*=utf-8''%ff%00; filename*0=a; filename*1=b\r\n",
         )
     )

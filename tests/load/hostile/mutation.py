@@ -108,7 +108,9 @@ def splice_part(source: random.Random, data: bytes, form: str, other: Seed) -> b
 
 def cross(source: random.Random, data: bytes, form: str, other: Seed) -> bytes:
     """The head of one file and the tail of another."""
-    return data[: source.choice(find_parts(data, form))] + other.data[source.choice(find_parts(other.data, other.form)) :]
+    return (
+        data[: source.choice(find_parts(data, form))] + other.data[source.choice(find_parts(other.data, other.form)) :]
+    )
 
 
 def append_noise(source: random.Random, data: bytes, form: str, other: Seed) -> bytes:

@@ -21,7 +21,11 @@ KINDS: dict[str, Kind] = {".jpg": "image", ".jpeg": "image", ".flac": "audio"}
 PICTURES: list[tuple[str, str, dict[str, Any]]] = [
     *(("JPEG", mode, {}) for mode in ("L", "RGB", "CMYK")),
     ("JPEG", "RGB", {"progressive": True, "subsampling": 1}),
-    ("JPEG", "RGB", {"restart_marker_rows": 1, "exif": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"}),
+    (
+        "JPEG",
+        "RGB",
+        {"restart_marker_rows": 1, "exif": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"},
+    ),
     *(("PNG", mode, {}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
     ("WEBP", "RGB", {}),
     ("WEBP", "RGBA", {"lossless": True}),

@@ -82,7 +82,9 @@ def ogg_hours(source: random.Random) -> bytes:
 def ogg_claim(source: random.Random) -> bytes:
     """A last page that claims any number of samples."""
     data = bytearray(clip(1, form="OGG"))
-    struct.pack_into("<Q", data, data.rfind(b"OggS") + 6, source.choice(((1 << 63) - 1, 1 << 62, 1 << 40, 16_000 * 3600)))
+    struct.pack_into(
+        "<Q", data, data.rfind(b"OggS") + 6, source.choice(((1 << 63) - 1, 1 << 62, 1 << 40, 16_000 * 3600))
+    )
     return repair(bytes(data), "OGG")
 
 
@@ -108,15 +110,15 @@ def mp3_tags(source: random.Random) -> bytes:
 
 
 SOUNDS = (
-    flac_hours,
     flac_claim,
     flac_blocks,
     wav_hours,
     wav_header,
     wav_chunks,
-    ogg_hours,
     ogg_claim,
     ogg_chain,
     mp3_claim,
     mp3_tags,
 )
+STREAMS = (flac_hours, ogg_hours)
+"""Their length may come out only while they are decoded; `max_audio_seconds` of them must be taken until then."""
