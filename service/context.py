@@ -129,5 +129,5 @@ class RequestContext:
         Raises:
             Unauthenticated, Forbidden, RateLimited: see `Caller.charge_items`.
         """
-        if self.caller is not None:
+        if self.caller is not None and count:
             self.caller.charge_items(count)

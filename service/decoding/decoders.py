@@ -63,4 +63,4 @@ def _attempt(order: Order[Result]) -> Result | InputError:
     try:
         return order.run()
     except InputError as error:
-        return error
+        return error.with_traceback(None)  # which would keep the file
