@@ -118,6 +118,45 @@ def test_a_csv_with_mark_quotes_and_line_breaks(tmp_path: Path) -> None:
     assert open_source(str(tmp_path / "t.csv"), Columns("what")).count([]) == 4
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('id,cap\n1,"never closed\n2,b\n', 2),
+        ('id,cap\n1,a\n2,"b"c\n3,d\n', 3),
+        ('id,cap\n1,"two\nlines"\n\n2,"closed by\n3,"another row"\n', 5),
+    ],
+)
+def test_a_quote_that_would_swallow_rows_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(SourceError, match=rf"t\.csv: the row that begins in line {line}: "):
+        open_source(str(tmp_path / "t.csv"), Columns("cap", "id", holds_texts=True)).count([])
+
+
+def test_a_row_with_more_cells_than_the_header_is_an_error_row(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,cap\n1,a, and more\n2,b,,\n3,c\n")
+    entries = rows_of(open_source(str(tmp_path / "t.csv"), Columns("cap", "id", holds_texts=True)))
+    assert [(entry.id, entry.text) for entry in entries] == [("1", None), ("2", "b"), ("3", "c")]
+    assert entries[0].failure is not None
+    assert (entries[0].failure.code, entries[0].failure.detail) == (
+        "invalid_field",
+        "the row has 3 cells, the header 2",
+    )
+
+
+def test_a_text_that_is_not_utf8_is_an_error_row(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("cap\ncafé\ncow\n".encode("latin-1"))
+    entries = rows_of(open_source(str(tmp_path / "t.csv"), Columns("cap", holds_texts=True)))
+    assert [entry.text for entry in entries] == [None, "cow"]
+    assert entries[0].failure is not None
+    assert (entries[0].failure.code, entries[0].failure.detail) == ("invalid_text", "the text is not UTF-8")
+
+
+def test_an_empty_table_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("")
+    with pytest.raises(SourceError, match=r"t\.csv is empty"):
+        open_source(str(tmp_path / "t.csv"), Columns("cap"))
+
+
 def test_paths_of_a_tsv_are_relative_to_its_folder(tmp_path: Path) -> None:
     make_tree(tmp_path, "media/1.txt")
     (tmp_path / "t.tsv").write_text(f"path\tlabel\nmedia/1.txt\tx\n{tmp_path}/media/1.txt\ty\n\tz\n")
