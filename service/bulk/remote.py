@@ -19,6 +19,8 @@ CALLS = 4
 BATCH_ITEMS = 32
 """More than the service's `bulk_items`, so that people who ask for a few go first."""
 MAX_BYTES = 256 * 1024 * 1024
+RETRIES = onepeace_client.RetryPolicy(patience_s=0.0)
+"""The job itself is patient."""
 PASSING = (
     onepeace_client.QueueFull,
     onepeace_client.RateLimited,
@@ -38,7 +40,7 @@ class RemoteEmbedder:
     def __init__(self, url: str, api_key: str | None) -> None:
         self._url = url
         try:
-            self._client = onepeace_client.AsyncClient(url, onepeace_client.Options(api_key=api_key))
+            self._client = onepeace_client.AsyncClient(url, onepeace_client.Options(api_key=api_key, retries=RETRIES))
         except ValueError as error:
             raise EngineGone(f"--server, ONEPEACE_API_KEY: {error}") from error
         self._info: Any = None

@@ -12,7 +12,8 @@
     ├── DeadlineExceeded   504  the server's deadline passed, or the call's own: then `status` is None
     ├── EngineFailure      500  the model failed on this input
     ├── ServerFault        5xx  a fault of the server
-    ├── Unreachable             no connection, or it broke                                      (is tried again)
+    ├── Unreachable             the connection broke                                            (is tried again)
+    │   └── NotConnected        nobody took the connection, so nothing was sent                 (is tried again)
     └── ProtocolError           what came is no answer of this API
 
 What is wrong with an item before anything is sent is a TypeError, a ValueError or an OSError that names the item.
@@ -78,6 +79,11 @@ class OnePeaceError(Exception):
         self.request_id = request_id
         self.errors = tuple(errors)
         self.retry_after_s: float | None = None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the server is not there or says that it starts or ends; it began nothing."""
+        return isinstance(self, NotConnected) or self.code == "not_ready"
 
     def __str__(self) -> str:
         places = "; ".join(f"{problem.pointer}: {problem.detail}" for problem in self.errors[:5] if problem.pointer)
@@ -154,6 +160,10 @@ class Unreachable(OnePeaceError):
     """There is no connection to the server, or it broke."""
 
     default_code, retryable = "unreachable", True
+
+
+class NotConnected(Unreachable):
+    """Nobody took the connection: the server is not there, or not reached; nothing was sent."""
 
 
 class ProtocolError(OnePeaceError):
