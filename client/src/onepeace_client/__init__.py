@@ -18,8 +18,10 @@ from onepeace_client.answers import (
 )
 from onepeace_client.async_client import AsyncClient
 from onepeace_client.client import Client
+from onepeace_client.contents import UnknownFile
 from onepeace_client.encodings import Encoding
 from onepeace_client.errors import (
+    ClientClosed,
     DeadlineExceeded,
     EngineFailure,
     Forbidden,
@@ -50,6 +52,7 @@ __all__ = [
     "Audio",
     "Boxes",
     "Client",
+    "ClientClosed",
     "DeadlineExceeded",
     "Embedding",
     "Embeddings",
@@ -78,6 +81,7 @@ __all__ = [
     "Tokens",
     "Unauthenticated",
     "Unavailable",
+    "UnknownFile",
     "Unreachable",
     "Vector",
     "WindowLabels",

@@ -14,9 +14,11 @@
     ├── ServerFault        5xx  a fault of the server
     ├── Unreachable             the connection broke                                            (is tried again)
     │   └── NotConnected        nobody took the connection, so nothing was sent                 (is tried again)
-    └── ProtocolError           what came is no answer of this API
+    ├── ProtocolError           what came is no answer of this API
+    └── ClientClosed            `close` was called before
 
-What is wrong with an item before anything is sent is a TypeError, a ValueError or an OSError that names the item.
+What is wrong with an item before anything is sent is a TypeError, a ValueError (an `UnknownFile` is one) or the OSError
+of its file.
 """
 
 from __future__ import annotations
@@ -170,6 +172,12 @@ class ProtocolError(OnePeaceError):
     """What came is no answer of this API."""
 
     default_code = "protocol_error"
+
+
+class ClientClosed(OnePeaceError):
+    """The client was closed before the call."""
+
+    default_code = "client_closed"
 
 
 BY_CODE: dict[str, tuple[type[OnePeaceError], int]] = {
