@@ -8,7 +8,7 @@ from typing import Any
 import onepeace_client
 from service.bulk.embedder import Identity
 from service.bulk.entry import Failure
-from service.bulk.errors import EngineGone
+from service.bulk.errors import EngineGone, OptionError
 from service.bulk.limits import InputLimits, Window
 from service.bulk.row import Answer
 from service.errors import EngineUnavailable
@@ -34,7 +34,7 @@ class RemoteEmbedder:
     """Embeds at `http://…` or `grpc://…`.
 
     Raises (on creation):
-        EngineGone: the address is none, or the key has a form that no key has.
+        OptionError: the address is none, or the key has a form that no key has.
     """
 
     def __init__(self, url: str, api_key: str | None) -> None:
@@ -42,7 +42,7 @@ class RemoteEmbedder:
         try:
             self._client = onepeace_client.AsyncClient(url, onepeace_client.Options(api_key=api_key, retries=RETRIES))
         except ValueError as error:
-            raise EngineGone(f"--server, ONEPEACE_API_KEY: {error}") from error
+            raise OptionError(f"--server, ONEPEACE_API_KEY: {error}") from error
         self._info: Any = None
 
     async def start(self) -> Identity:

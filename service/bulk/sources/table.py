@@ -49,8 +49,9 @@ class Table:
         if self._is_parquet:
             with _parquet(path) as file:
                 self._parquet_columns(file.schema_arrow)
+                self._count = int(file.metadata.num_rows)
         else:
-            next(self._text_rows(), None)
+            self._count = sum(1 for _ in self._text_rows())  # to the end, before anything is written
 
     def files(self) -> Iterator[Stamp]:
         """As `Source.files`: the table itself."""
@@ -62,7 +63,9 @@ class Table:
         for row, (content, name) in enumerate(self._rows()):
             name = str(row) if name is None else name
             if content is None or (not content and not self._columns.holds_texts):
-                content = Failure(InvalidField.code, f"the column '{shown(self._columns.content)}' is empty in this row")
+                content = Failure(
+                    InvalidField.code, f"the column '{shown(self._columns.content)}' is empty in this row"
+                )
             elif self._columns.holds_texts and isinstance(content, str) and not _is_utf8(content):
                 content = Failure(InvalidText.code, "the text is not UTF-8")
             if isinstance(content, Failure):
@@ -76,10 +79,7 @@ class Table:
 
     def count(self, files: Iterable[Stamp]) -> int | None:  # noqa: ARG002
         """As `Source.count`."""
-        if self._is_parquet:
-            with _parquet(self._path) as file:
-                return int(file.metadata.num_rows)
-        return sum(1 for _ in self._rows())
+        return self._count
 
     @property
     def _is_parquet(self) -> bool:
