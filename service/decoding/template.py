@@ -56,6 +56,7 @@ class Template:
                     self._reap()
                 if self._control in ready and not self._obey():
                     break
+        signal.set_wakeup_fd(-1)  # the ends of those below may come when its socket is closed
         for child in self._children:
             os.kill(child, signal.SIGKILL)
 
