@@ -208,7 +208,7 @@ class Calls:
             call.resume()
             error = call.verdict
         except ServiceError as known:
-            error = known
+            error = known.let_go()
         except Exception:
             logger.exception("call %s failed", call.context.request_id)
             error = ServiceError("something went wrong here")
