@@ -50,7 +50,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Self
 
 Number = int | float
 
@@ -71,6 +71,15 @@ class ServiceError(Exception):
         self.detail = detail
         self.limit = limit
         self.actual = actual
+
+    def let_go(self) -> Self:
+        """Forget where it was raised, once it is caught for good, and give itself.
+
+        The frames of a traceback hold the request's body, and whoever keeps the error is mostly held by one of them:
+        such a circle, megabytes of it, would wait for the garbage collector.
+        """
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class RequestError(ServiceError):
@@ -271,6 +280,12 @@ class InvalidRequest(RequestError):
         detail = errors[0].detail if len(errors) == 1 else f"{len(errors)} inputs are wrong; `errors` names each"
         super().__init__(detail)
         self.errors = errors
+
+    def let_go(self) -> Self:
+        """As `ServiceError`; so do the inputs' errors."""
+        for error in self.errors:
+            error.let_go()
+        return super().let_go()
 
 
 class Unavailable(ServiceError):

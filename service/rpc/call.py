@@ -222,7 +222,7 @@ class Calls:
             call.resume()
             error = call.verdict
         except ServiceError as known:
-            error = known.with_traceback(None)  # which would keep the message, in a cycle with this very frame
+            error = known.let_go()
         except grpc.aio.InternalError as gone:  # an answer can't be written: the client has left
             raise asyncio.CancelledError from gone
         except Exception:

@@ -90,7 +90,7 @@ class LingeringResponse(Response):
 
 def problem_response(request: Request, error: ServiceError) -> Response:
     """Render an error for the request that met it, and note it for the metrics."""
-    request.scope["onepeace.error"] = error.with_traceback(None)  # which would keep the body
+    request.scope["onepeace.error"] = error.let_go()
     context: RequestContext | None = request.scope.get("onepeace.context")
     request_id = context.request_id if context else ""
     media_type, status = MEDIA_TYPE, error.status

@@ -33,7 +33,7 @@ MIB = 1024 * 1024
 MOST_GROWTH_MIB = 32
 MOST_STREAMS_MIB = 2 * 64
 """Two decoders at work; each holds 600 s of sound (37 MiB) before it knows that there is more, and may keep 64 MiB."""
-PACKED_BYTES = 64 << 20
+PACKED_BYTES = 16 << 20
 Missile = Seed | Body | bytes
 """A file, a body, or a gRPC message that is compressed on its way."""
 
