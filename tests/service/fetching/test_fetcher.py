@@ -146,11 +146,25 @@ async def test_a_name_is_resolved_once_and_the_checked_address_is_dialled(site: 
     assert site.dialler.dialled == [PUBLIC]
 
 
-async def test_a_redirect_to_the_same_host_is_resolved_and_checked_again(site: Site) -> None:
+async def test_a_redirect_to_the_same_host_goes_to_the_address_that_was_checked(site: Site) -> None:
+    """Whatever the resolver would say by then."""
     site.pages |= {"/cow.jpg": redirect("/b"), "/b": answer(b"moo")}
     site.resolver.script(HOST, [PUBLIC], ["10.0.0.1"])
-    assert (await refusal(site)).detail == UNREACHABLE
-    assert (len(site.resolver.questions), site.dialler.dialled) == (2, [PUBLIC])
+    assert await site.fetcher().fetch(URL) == b"moo"
+    assert (site.resolver.questions, site.dialler.dialled) == ([HOST], [PUBLIC, PUBLIC])
+
+
+async def test_a_host_that_refuses_everywhere_is_dialled_once_for_a_request(site: Site) -> None:
+    site.dialler = LocalDialler(site.port, dead=[PUBLIC])
+    fetcher = site.fetcher()
+    hosts = fetcher.known_hosts()
+    for _ in range(3):
+        with pytest.raises(UrlUnreachable, match="public address"):
+            await fetcher.fetch(URL, hosts)
+    assert (site.resolver.questions, site.dialler.dialled) == ([HOST], [PUBLIC])
+    with pytest.raises(UrlUnreachable):
+        await fetcher.fetch(URL)  # another request asks again
+    assert len(site.resolver.questions) == 2
 
 
 async def test_the_next_address_is_tried_when_one_is_dead(site: Site) -> None:
