@@ -150,7 +150,7 @@ class RequestRoom:
             RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         self.admission.take(self.holder, items=items, num_bytes=num_bytes)
-        self.holder.charge_items(items)
+        self.holder.charge_up_to(self.holder.held_items)
 
     async def take_ahead(self, num_bytes: int) -> int:  # noqa: ARG002 (the protocol's)
         """Nothing: what comes is accounted for as it comes."""
@@ -191,7 +191,7 @@ class WaitingRoom(RequestRoom):
     async def _charge(self, items: int) -> None:
         while True:
             try:
-                self.holder.charge_items(items)
+                self.holder.charge_up_to(self.holder.held_items + items)
             except RateLimited as error:
                 await asyncio.sleep(error.wait_s)
             else:

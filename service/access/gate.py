@@ -35,14 +35,17 @@ class Caller:
     def __init__(self, gate: Gate, digest: bytes, need: Need) -> None:
         self._gate, self._digest, self._need = gate, digest, need
 
-    def charge_items(self, count: int) -> None:
+    def charge_items(self, count: int, *, in_debt: bool = False) -> None:
         """Account for items that are about to be worked on; a stream meets here what has become of its key.
+
+        Args:
+            in_debt: the request is let in already, and goes on whether or not the rate allows these items now.
 
         Raises:
             Unauthenticated, Forbidden: the key is no longer good.
             RateLimited: its items are used up.
         """
-        self._gate.charge_items(self._digest, self._need, count)
+        self._gate.charge_items(self._digest, self._need, count, in_debt=in_debt)
 
 
 class Gate:
@@ -95,9 +98,9 @@ class Gate:
         self._charge(digest, need, Account.charge_request)
         return Caller(self, digest, need)
 
-    def charge_items(self, digest: bytes, need: Need, count: int) -> None:
+    def charge_items(self, digest: bytes, need: Need, count: int, *, in_debt: bool) -> None:
         """See `Caller.charge_items`."""
-        self._charge(digest, need, lambda account: account.charge_items(count), accepted=None)
+        self._charge(digest, need, lambda account: account.charge_items(count, in_debt=in_debt), accepted=None)
 
     def _charge(
         self, digest: bytes, need: Need, charge: Callable[[Account], None], accepted: str | None = ACCEPTED
