@@ -39,6 +39,7 @@ class Caller:
         """Account for items that are about to be worked on; a stream meets here what has become of its key.
 
         Args:
+            count: 0 looks after the key alone.
             in_debt: the request is let in already, and goes on whether or not the rate allows these items now.
 
         Raises:

@@ -80,8 +80,8 @@ def test_preflights_and_heads_that_cannot_be_read_are_answered_and_counted(cross
 
 def test_a_page_may_read_that_its_request_came_too_slowly() -> None:
     with live_server(REPOSITORY, cors_origins=PAGE, read_timeout_ms=100) as server:
-        head = f"POST /embed HTTP/1.1\r\nHost: x\r\nOrigin: {PAGE}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
-        answer = server.raw(head.encode())
+        sent = f"Origin: {PAGE}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+        answer = server.raw(b"POST /embed HTTP/1.1\r\nHost: x\r\n" + sent.encode())
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert f"access-control-allow-origin: {PAGE}".encode() in answer
 
