@@ -30,6 +30,7 @@ KEYS = (
     table("old", "o", more="expires = 2020-01-01"),
     table("slow", "s", more="requests = { per_second = 0.01, burst = 2 }"),
     table("few", "f", '["embed", "classify"]', "items = { per_second = 0.01, burst = 3 }"),
+    table("labels", "l", '["classify"]', "items = { per_second = 0.01, burst = 3 }"),
     table("windows", "w", more="items = { per_second = 0.01, burst = 3 }"),
 )
 
@@ -131,6 +132,23 @@ def test_a_clip_of_more_windows_than_the_burst_passes_and_leaves_a_debt(guarded:
     refused = ask(guarded, "w")
     assert refused.status_code == 429
     assert 700 <= int(refused.headers["retry-after"]) <= 800  # 7 of debt and itself, at 0.01 per second
+
+
+def test_labels_that_are_new_cost_as_much_as_other_texts(guarded: LiveServer) -> None:
+    def texts() -> float:
+        text = httpx.get(guarded.url + "/metrics", headers=bearer("a")).text
+        return sum(float(line.split()[-1]) for line in text.splitlines() if 'items_total{modality="text"}' in line)
+
+    body = {"input": {"text": "moo"}, "labels": [f"{place}" for place in range(6)]}
+    before = texts()
+    assert ask(guarded, "l", "/classify", body).status_code == 200
+    assert texts() == before + 7
+    refused = ask(guarded, "l", "/classify", body)
+    assert refused.status_code == 429
+    assert 400 <= int(refused.headers["retry-after"]) <= 500  # burst 3, 7 taken: 4 of debt and itself
+    before = texts()
+    assert ask(guarded, "a", "/classify", body).status_code == 200
+    assert texts() == before + 1  # the labels' vectors are kept
 
 
 @pytest.mark.parametrize(
