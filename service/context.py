@@ -125,7 +125,7 @@ class RequestContext:
     caller: Caller | None = None
     charged_items: int = 0
 
-    def charge_up_to(self, items: int) -> None:
+    def charge_up_to(self, items: int, *, in_debt: bool = False) -> None:
         """Account for all items of this request so far: for those that were not charged yet.
 
         The first ones must be within the key's rate. Those that come to light later, as windows and new labels, leave
@@ -136,5 +136,5 @@ class RequestContext:
         """
         if self.caller is not None:
             more = max(0, items - self.charged_items)
-            self.caller.charge_items(more, in_debt=self.charged_items > 0)
+            self.caller.charge_items(more, in_debt=in_debt or self.charged_items > 0)
             self.charged_items += more

@@ -56,6 +56,10 @@ class Account:
             return
         _charge(self._items, count, "items")
 
+    def items_wait_s(self) -> float:
+        """Seconds until the rate allows an item."""
+        return self._items.wait_s(1) if self._items is not None else 0.0
+
 
 def _charge(bucket: Bucket | None, count: int, what: str) -> None:
     wait_s = bucket.take(count) if bucket is not None else 0.0

@@ -48,6 +48,10 @@ class Caller:
         """
         self._gate.charge_items(self._digest, self._need, count, in_debt=in_debt)
 
+    def items_wait_s(self) -> float:
+        """Seconds until the rate allows an item; none for a key that is gone, as its items tell."""
+        return self._gate.items_wait_s(self._digest)
+
 
 class Gate:
     """Lets callers in by the keys of a file, which may be read anew at any time, in another thread, too.
@@ -102,6 +106,11 @@ class Gate:
     def charge_items(self, digest: bytes, need: Need, count: int, *, in_debt: bool) -> None:
         """See `Caller.charge_items`."""
         self._charge(digest, need, lambda account: account.charge_items(count, in_debt=in_debt), accepted=None)
+
+    def items_wait_s(self, digest: bytes) -> float:
+        """See `Caller.items_wait_s`."""
+        account = self._ring.find(digest)
+        return account.items_wait_s() if account is not None else 0.0
 
     def _charge(
         self, digest: bytes, need: Need, charge: Callable[[Account], None], accepted: str | None = ACCEPTED
