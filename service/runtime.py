@@ -190,7 +190,7 @@ class Runtime:
         self.tally(context, items)
         demand = self.demand(items)
         self.admission.take(context, items=demand.items, num_bytes=demand.num_bytes)
-        context.charge_items(demand.items)
+        context.charge_up_to(context.held_items)
 
     def admit_rows(self, context: RequestContext, model: str, rows: int, *, crops: int = 0) -> None:
         """Account for rows of one head, which share one picture or clip, and for `crops` of the picture.
@@ -204,7 +204,7 @@ class Runtime:
                 context.stages.tally.add(kind, rows if kind == "text" else 1)
         row_bytes = self.pipeline.preprocessor.row_bytes
         self.admission.take(context, items=rows, num_bytes=row_bytes(model) + crops * row_bytes("image"))
-        context.charge_items(rows)
+        context.charge_up_to(context.held_items)
 
 
 def context_of(request: Request) -> RequestContext:

@@ -24,6 +24,8 @@ from service.wire.schemas import EmbedEnvelope, EmbedOptions
 logger = logging.getLogger(__name__)
 ENGINE_RETRY_S = 0.25
 """How long an item waits before it asks a remote engine again whose queue was full."""
+RATE_LOOK_S = 1.0
+"""A stream that waits for its key's rate looks so often whether the key file has a new one."""
 TRACED_ITEMS = 64
 """Items of one stream that its trace shows, the first ones: a stream may have millions."""
 
@@ -75,10 +77,19 @@ class EmbedStream:
         self._error = Draining("the service is stopping: send what was not answered to another")
         reader.cancel()
 
+    async def _keep_to_rate(self) -> None:
+        """Wait until the key's rate allows an item more: before a message is there, which would hold room for it."""
+        await asyncio.sleep(0)  # the items that were just read come to where they are charged
+        caller = self._call.context.caller
+        while caller is not None and (wait_s := caller.items_wait_s()):  # noqa: ASYNC110 (a rate has no event)
+            await asyncio.sleep(min(wait_s, RATE_LOOK_S))
+
     async def _read(self, group: asyncio.TaskGroup) -> None:
         try:
+            await self._keep_to_rate()
             while (data := await self._call.receive()) is not None:
                 await self._take(data, group)
+                await self._keep_to_rate()
         except ServiceError as error:  # what was read before is still answered
             self._error = error
 
