@@ -136,18 +136,26 @@ def test_routes_lead_to_ports_of_the_service(tmp_path: Path) -> None:
     assert path["backend"]["service"] == {"name": "onepeace", "port": {"name": "http"}}
 
 
+def routed(paths: set[str], matches: list[Any]) -> set[str]:
+    """Those that a match of a route lets through; a prefix means whole segments."""
+    return {
+        path
+        for path in paths
+        for match in matches
+        if path == match["value"] or (match["type"] == "PathPrefix" and path.startswith(f"{match['value']}/"))
+    }
+
+
 def test_every_public_path_and_method_has_a_route_and_what_is_for_operators_has_none(tmp_path: Path) -> None:
     from service.app import ROUTERS
+    from service.routes import pages
 
     objects = built_with(tmp_path, "gateway-api")
     (route,) = of_kind(objects, "HTTPRoute").values()
     matches = [match["path"] for rule in route["spec"]["rules"] for match in rule["matches"]]
-    prefixes = tuple(match["value"] for match in matches if match["type"] == "PathPrefix")
-    exact = {match["value"] for match in matches if match["type"] == "Exact"}
-    paths = {one.path for router in ROUTERS for one in router.routes} | {"/docs", "/openapi.json"}
-    routed = {path for path in paths if path in exact or path.startswith(prefixes)}
-    assert paths - routed == {"/health/live", "/health/ready", "/metrics"}
-    assert all(any(path.startswith(prefix) for path in paths) for prefix in prefixes)
+    paths = {one.path for router in (*ROUTERS, pages.router) for one in router.routes} | {"/openapi.json"}
+    assert paths - routed(paths, matches) == {"/health/live", "/health/ready", "/metrics"}
+    assert all(routed(paths, [match]) for match in matches), "no route leads nowhere"
     (grpc_route,) = of_kind(objects, "GRPCRoute").values()
     services = {match["method"]["service"] for rule in grpc_route["spec"]["rules"] for match in rule["matches"]}
     assert services == {RPC_SERVICE, HEALTH}
