@@ -132,30 +132,47 @@ def test_routes_lead_to_ports_of_the_service(tmp_path: Path) -> None:
         for rule in route["spec"]["rules"]:
             assert rule["backendRefs"] == [{"name": "onepeace", "port": ports[port]}]
     (ingress,) = of_kind(objects, "Ingress").values()
-    (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
-    assert path["backend"]["service"] == {"name": "onepeace", "port": {"name": "http"}}
+    (rule,) = ingress["spec"]["rules"]
+    for path in rule["http"]["paths"]:
+        assert path["backend"] == {"service": {"name": "onepeace", "port": {"name": "http"}}}
 
 
-def routed(paths: set[str], matches: list[Any]) -> set[str]:
-    """Those that a match of a route lets through; a prefix means whole segments."""
+Match = tuple[str, str]
+"""`Exact` or `Prefix`, and the path."""
+
+
+def http_matches(objects: list[Object]) -> dict[str, list[Match]]:
+    """What each way in from outside lets through."""
+    (route,), (ingress,) = of_kind(objects, "HTTPRoute").values(), of_kind(objects, "Ingress").values()
+    matches = [match["path"] for rule in route["spec"]["rules"] for match in rule["matches"]]
+    paths = ingress["spec"]["rules"][0]["http"]["paths"]
     return {
-        path
-        for path in paths
-        for match in matches
-        if path == match["value"] or (match["type"] == "PathPrefix" and path.startswith(f"{match['value']}/"))
+        "HTTPRoute": [(match["type"].removeprefix("Path"), match["value"]) for match in matches],
+        "Ingress": [(path["pathType"], path["path"]) for path in paths],
     }
 
 
-def test_every_public_path_and_method_has_a_route_and_what_is_for_operators_has_none(tmp_path: Path) -> None:
+def routed(paths: set[str], match: Match) -> set[str]:
+    """Those that it lets through; a prefix means whole segments."""
+    kind, value = match
+    below = f"{value.rstrip('/')}/"
+    return {path for path in paths if path == value or (kind == "Prefix" and path.startswith(below))}
+
+
+@pytest.mark.parametrize("kind", ["HTTPRoute", "Ingress"])
+def test_every_public_path_has_a_way_in_and_what_is_for_operators_has_none(kind: str, tmp_path: Path) -> None:
     from service.app import ROUTERS
     from service.routes import pages
 
-    objects = built_with(tmp_path, "gateway-api")
-    (route,) = of_kind(objects, "HTTPRoute").values()
-    matches = [match["path"] for rule in route["spec"]["rules"] for match in rule["matches"]]
+    matches = http_matches(built_with(tmp_path, "gateway-api", "ingress"))[kind]
     paths = {one.path for router in (*ROUTERS, pages.router) for one in router.routes} | {"/openapi.json"}
-    assert paths - routed(paths, matches) == {"/health/live", "/health/ready", "/metrics"}
-    assert all(routed(paths, [match]) for match in matches), "no route leads nowhere"
+    let_in = [routed(paths, match) for match in matches]
+    assert all(let_in), "none leads nowhere"
+    assert paths - set().union(*let_in) == {"/health/live", "/health/ready", "/metrics"}
+
+
+def test_every_method_has_a_route(tmp_path: Path) -> None:
+    objects = built_with(tmp_path, "gateway-api")
     (grpc_route,) = of_kind(objects, "GRPCRoute").values()
     services = {match["method"]["service"] for rule in grpc_route["spec"]["rules"] for match in rule["matches"]}
     assert services == {RPC_SERVICE, HEALTH}
