@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from service.fetching.addresses import is_public
+from service.fetching.policy import Allowlist
 from service.rpc.health import SERVICE as HEALTH
 from service.rpc.servicer import SERVICE as RPC_SERVICE
 from tests.k8s.manifests import OVERLAYS, Object, build, built_with, of_kind, pods_of, selects
+from tests.k8s.test_gateway import settings_of
 
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 POLICY_SELECTORS = {"Ingress": "from", "Egress": "to"}
@@ -117,6 +122,36 @@ def test_the_gateway_is_called_from_marked_namespaces_and_calls_triton_alone(ove
     assert callers == [(marked, "grpc")]
     has_triton = "onepeace-triton" in of_kind(objects, "Deployment")
     assert {port for _, port in allowed(objects, "onepeace-gateway", "Egress")} == {53, *([8001] if has_triton else [])}
+
+
+def test_traces_have_a_way_to_the_collector_alone(tmp_path: Path) -> None:
+    objects = built_with(tmp_path, "tracing", base="overlays/cpu-embedded")
+    (gateway,) = pods_of(objects)
+    collector = urlsplit(settings_of(gateway).otlp_endpoint)
+    _, namespace, kind = str(collector.hostname).split(".")
+    assert kind == "svc"
+    named = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    outward = [(peer, port) for peer, port in allowed(objects, gateway.name, "Egress") if port != 53]
+    assert outward == [(named, collector.port)]
+
+
+@pytest.mark.parametrize(
+    "address", ["93.184.215.14", "2606:2800:21f:cb07::1", "10.96.0.1", "169.254.169.254", "168.63.129.16", "fd00::1"]
+)
+def test_media_by_url_have_a_way_to_public_addresses_alone(address: str, tmp_path: Path) -> None:
+    objects = built_with(tmp_path, "url-fetch", base="overlays/cpu-embedded")
+    (gateway,) = pods_of(objects)
+    settings = settings_of(gateway)
+    outward = [(peer["ipBlock"], port) for peer, port in allowed(objects, gateway.name, "Egress") if port != 53]
+    assert settings.url_fetch == "allowlist"
+    assert {port for _, port in outward} == {rule.port for rule in Allowlist.parse(settings.url_hosts).rules}
+    reached = [
+        block
+        for block, _ in outward
+        if ip_address(address) in ip_network(block["cidr"])
+        and not any(ip_address(address) in ip_network(part) for part in block.get("except", []))
+    ]
+    assert bool(reached) == is_public(address)
 
 
 def test_routes_lead_to_ports_of_the_service(tmp_path: Path) -> None:
