@@ -10,12 +10,11 @@ import pytest
 from service.server import ACCEPT_REST_S, SILENT_CONNECTION_S
 from service.settings import ENV_PREFIX, MIB, Settings
 from tests.docker.dockerfile import ROOT, read_dockerfile
+from tests.docker.memory import most_bytes
 from tests.k8s.manifests import OVERLAYS, Pod, built_with, pod, pods_of
 
 GATEWAY = "onepeace-gateway"
 IMAGE = read_dockerfile(ROOT / "docker" / "gateway.Dockerfile")[-1]
-SERVICE_BYTES = 400 * MIB
-"""The peak of docs/docker.md, with the small model."""
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 
 
@@ -102,11 +101,11 @@ def test_the_engine_and_decoding_start_no_more_threads_than_the_limit_has_cores(
 
 
 @every_overlay
-def test_memory_holds_the_service_and_all_bodies_that_it_admits(overlay: str) -> None:
+def test_memory_holds_the_service_all_bodies_that_it_admits_and_what_decodes_them(overlay: str) -> None:
     one, settings = gateway(overlay), settings_of(gateway(overlay))
     number, unit = re.fullmatch(r"(\d+)(Mi|Gi)", one.main["resources"]["limits"]["memory"]).groups()
     limit_bytes = int(number) * {"Mi": MIB, "Gi": 1024 * MIB}[unit]
-    assert limit_bytes >= SERVICE_BYTES + 2 * settings.max_pending_bytes, "bodies, and what they decode to"
+    assert limit_bytes >= most_bytes(settings)
 
 
 @every_overlay
