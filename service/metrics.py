@@ -56,8 +56,12 @@ class Metrics:
         self.errors = self._counter("errors", "Requests that ended in a problem, by its code", "code")
         self.rejections = self._counter("rejections", "Requests turned away, by the reason", "reason")
         self._stage_series = {stage: self.stages.labels(stage) for stage, _ in Stages().items()}
+        self.stream_item_errors = self._counter(
+            "stream_item_errors", "Items of streams that were answered with an error, by its code", "code"
+        )
         for error in error_classes():  # from 0 on, so that the first one is an increase, too
             self.errors.labels(error.code)
+            self.stream_item_errors.labels(error.code)
             if reason := rejection_reason(error):
                 self.rejections.labels(reason)
 
@@ -161,6 +165,10 @@ class Metrics:
         self.errors.labels(error.code).inc()
         if reason := rejection_reason(error):
             self.rejections.labels(reason).inc()
+
+    def stream_item_failed(self, error: type[ServiceError]) -> None:
+        """One item of a stream has an error for its answer. The stream is the request, and goes on."""
+        self.stream_item_errors.labels(error.code).inc()
 
     @functools.cache  # noqa: B019 (one Metrics lives as long as its process)
     def _request_series(self, endpoint: str, status: int) -> tuple[Counter, Histogram]:

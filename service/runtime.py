@@ -17,7 +17,7 @@ from service.errors import InputError, NotReady
 from service.fetching.fetcher import build_fetcher
 from service.fetching.media_urls import MediaUrls
 from service.ledger import Ledger
-from service.lifecycle import Lifecycle, State
+from service.lifecycle import DECODERS_UNAVAILABLE, ENGINE_DEAD, Lifecycle, State
 from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.repository import CONTRACTS, ModelFolder, read_repository
@@ -122,7 +122,15 @@ class Runtime:
         A Triton that is away later does not count. It is shared: if its loss made every gateway unready, callers would
         meet refused connections where they now get a 503 that says why and when to come again.
         """
-        return self.lifecycle.state is State.READY and self.alive() and self.pipeline.ready()
+        return self.status() == State.READY.value
+
+    def status(self) -> str:
+        """`ready`, or in one word what keeps new callers out: what lasts longest comes first."""
+        if not self.alive():
+            return ENGINE_DEAD
+        if self.lifecycle.state is State.READY and not self.pipeline.ready():
+            return DECODERS_UNAVAILABLE
+        return self.lifecycle.state.value
 
     def alive(self) -> bool:
         """Whether this process can still serve; if not, only a new one can."""

@@ -658,7 +658,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "starting" | "draining" | "engine_unavailable" | "engine_dead";
+            status: "starting" | "draining" | "engine_unavailable" | "engine_dead" | "decoders_unavailable";
             /**
              * Engine
              * @enum {string}

@@ -115,7 +115,14 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             quantile(0.95, "onepeace_stage_duration_seconds", "stage"),
             "{{stage}}",
         ),
-        one("Problems by code", "reqps", rate("onepeace_errors_total", "code"), "{{code}}"),
+        Panel(
+            "Problems by code",
+            "reqps",
+            (
+                (rate("onepeace_errors_total", "code"), "{{code}}"),
+                (rate("onepeace_stream_item_errors_total", "code"), "{{code}}, an item of a stream"),
+            ),
+        ),
     ),
     "Saturation": (
         Panel(

@@ -15,6 +15,7 @@ from service.handlers.results import EmbedResult
 from service.rpc.answers import stream_message
 from service.rpc.call import Call
 from service.rpc.generated import onepeace_pb2 as pb
+from service.rpc.intake import StreamPlace
 from service.rpc.messages import item_value, options_value, parse
 from service.rpc.stream_room import StreamRoom
 from service.runtime import Runtime
@@ -42,8 +43,10 @@ class _Message:
 class EmbedStream:
     """One stream. The reader stops while the window is full; a place in it is free again once an answer was sent."""
 
-    def __init__(self, call: Call, runtime: Runtime, room: StreamRoom, stopping: asyncio.Event) -> None:
-        self._call, self._runtime, self._room, self._stopping = call, runtime, room, stopping
+    def __init__(
+        self, call: Call, runtime: Runtime, room: StreamRoom, stopping: asyncio.Event, place: StreamPlace
+    ) -> None:
+        self._call, self._runtime, self._room, self._stopping, self._place = call, runtime, room, stopping, place
         self._window = asyncio.Semaphore(runtime.settings.grpc_stream_window)
         self._sending, self._turn = asyncio.Lock(), asyncio.Lock()
         self._messages: set[_Message] = set()
@@ -88,7 +91,8 @@ class EmbedStream:
         try:
             await self._keep_to_rate()
             while (data := await self._call.receive()) is not None:
-                await self._take(data, group)
+                with self._place.work():
+                    await self._take(data, group)
                 await self._keep_to_rate()
         except ServiceError as error:  # what was read before is still answered
             self._error = error
@@ -119,13 +123,17 @@ class EmbedStream:
                 self._room.give_back(context)
         for place, name in enumerate(names):
             await self._window.acquire()
-            group.create_task(self._answer(message, place, name, self._items))
+            group.create_task(self._work(message, place, name, self._items))
             self._items += 1
 
     def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
         """Options that are wrong end the stream, as they would a request."""
         read_options(self._runtime, check(EmbedOptions, options, strict=True, max_items=None))
         return options
+
+    async def _work(self, message: _Message, place: int, name: str, index: int) -> None:
+        with self._place.work():
+            await self._answer(message, place, name, index)
 
     async def _answer(self, message: _Message, place: int, name: str, index: int) -> None:
         context = self._new_context(message, traced=index < TRACED_ITEMS)
