@@ -66,6 +66,12 @@ class Pool:
             while not (self.decoders.ready() and is_whole(ME, workers)):
                 await asyncio.sleep(0.005)
 
+    async def heard(self, count: int) -> None:
+        """Wait for so many reasons: the last one may be told after its worker was replaced."""
+        async with asyncio.timeout(20):
+            while len(self.reasons) < count:
+                await asyncio.sleep(0.005)
+
 
 @asynccontextmanager
 async def running(policy: PoolPolicy = POLICY) -> AsyncIterator[Pool]:
@@ -118,6 +124,7 @@ async def test_a_file_that_takes_more_memory_than_it_may_is_refused() -> None:
         assert [type(error) for error in await asyncio.gather(*greedy)] == [DecoderOutOfMemory] * 5
         await pool.mended()
         assert await pool.good(8)
+        await pool.heard(5)
     assert pool.reasons == ["memory"] * 5
 
 

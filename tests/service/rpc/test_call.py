@@ -190,7 +190,7 @@ async def test_a_client_that_leaves_its_stream_is_no_fault_of_ours(
             await call.read()
             call.cancel()
         await until(lambda: local.in_flight() == 0)
-        metrics = local.runtime.metrics.render().decode()
+        metrics = local.runtime.metrics.render()[0].decode()
     left = 'onepeace_requests_total{endpoint="/onepeace.v1.OnePeaceService/EmbedStream",status="499"} 60.0'
     assert left in metrics
     assert not [record for record in caplog.records if record.exc_info]
