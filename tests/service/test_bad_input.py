@@ -365,6 +365,16 @@ def test_broken_multipart_is_refused(client: httpx.Client, body: bytes) -> None:
     refused(client.post("/embed", content=body, headers=headers), 400, "malformed_body")
 
 
+@pytest.mark.parametrize("number", [str(2**63), "9" * 4000, "-" + "9" * 30])
+@pytest.mark.parametrize(
+    ("path", "field"), [("/embed", "dimensions"), ("/embed", "window_seconds"), ("/audio/labels", "top_k")]
+)
+def test_numbers_of_many_digits_are_refused(client: httpx.Client, path: str, field: str, number: str) -> None:
+    answer = client.post(path, data={field: number}, files={"audio": ("x.wav", clip(1))})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["code"] == "invalid_field"
+
+
 def test_a_single_field_may_stand_only_once(client: httpx.Client) -> None:
     fields = [("image", ("x", picture(1))), ("image", ("y", picture(2))), ("phrase", (None, "x"))]
     refused(client.post("/ground", files=fields), 422, "invalid_field")
