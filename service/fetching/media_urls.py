@@ -37,8 +37,8 @@ class MediaUrls:
     ) -> AsyncIterator[Mapping[str, bytes | InputError]]:
         """The file behind each URL, or what was wrong with it; accounted for until the exit.
 
-        All are fetched at once, the same URL once, and each host's name is looked up once. The `room` of the request may want to hold in advance what they
-        have at most.
+        All are fetched at once, the same URL once, and each host's name is looked up once. The `room` of the request
+        may want to hold in advance what they have at most.
 
         Raises:
             InvalidRequest: the request and its files have more bytes than the service ever has at work.

@@ -104,7 +104,7 @@ class TextTokenizer:
 
 
 def _made_by_merges(model: dict[str, Any], count: int) -> NDArray[np.bool_]:
-    """Which of `count` ids texts can have: the vocabulary of a BPE model also has special tokens, which none becomes."""
+    """Which of `count` ids texts can have: a BPE model's vocabulary also has special tokens, which none becomes."""
     can_be = np.ones(count, dtype=np.bool_)
     if model["type"] != "BPE":
         return can_be

@@ -164,7 +164,7 @@ async def test_a_name_that_nobody_knows_is_looked_up_once_however_many_urls_have
     """A name server that takes seconds to say no must not take them once for each URL."""
     lookups: list[str] = []
 
-    async def refuse_slowly(host: str, port: int) -> list[str]:  # noqa: ARG001 (the resolver's signature)
+    async def refuse_slowly(host: str, port: int) -> list[str]:
         lookups.append(host)
         await asyncio.sleep(0.3)
         raise OSError("no such name")
@@ -181,7 +181,7 @@ async def test_a_name_that_nobody_knows_is_looked_up_once_however_many_urls_have
 async def test_who_stops_waiting_for_a_lookup_does_not_end_it_for_others(site: Site) -> None:
     gate = asyncio.Event()
 
-    async def answer_late(host: str, port: int) -> list[str]:  # noqa: ARG001 (the resolver's signature)
+    async def answer_late(host: str, port: int) -> list[str]:
         await gate.wait()
         return [PUBLIC]
 
