@@ -9,7 +9,7 @@
     │   ├── MalformedBody       400  not JSON, not multipart, or cut off
     │   ├── RequestTooSlow      408  head or body did not arrive in time
     │   ├── BodyTooLarge        413  more bytes than `max_body_bytes`
-    │   ├── UnsupportedBody     415  neither JSON nor multipart
+    │   ├── UnsupportedBody     415  neither JSON nor multipart, or compressed
     │   ├── UnknownPath         404  no such endpoint
     │   ├── WrongMethod         405  the endpoint has another method
     │   ├── ModelNotServed      404  the model repository lacks the model
@@ -143,7 +143,7 @@ class BodyTooLarge(RequestError):
 
 
 class UnsupportedBody(RequestError):
-    """The content type is neither JSON nor multipart."""
+    """The content type is neither JSON nor multipart, or the body is compressed."""
 
     status, code, title = 415, "unsupported_media_type", "Unsupported media type"
 

@@ -438,3 +438,13 @@ def test_bad_requests_leave_no_memory_behind(client: httpx.Client, server: LiveS
     before = server.resident_bytes()
     send_all(60)
     assert server.resident_bytes() - before < 16 * MIB
+
+
+@pytest.mark.parametrize("path", ["/embed", "/v1/embeddings"])
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "br", "identity, gzip"])
+def test_a_compressed_body_is_refused_whatever_it_holds(client: httpx.Client, path: str, encoding: str) -> None:
+    body = {"inputs": [GOOD_TEXT]} if path == "/embed" else {"model": "one-peace", "input": "a cow"}
+    answer = client.post(path, json=body, headers={"content-encoding": encoding})
+    assert answer.status_code == 415
+    assert "Content-Encoding" in answer.text
+    assert client.post(path, json=body, headers={"content-encoding": "identity"}).status_code == 200
