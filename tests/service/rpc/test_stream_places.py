@@ -137,7 +137,7 @@ async def test_a_streams_items_are_timed_and_their_errors_counted(generated: Gen
         assert len([answer async for answer in call]) == 3
         trailers = dict(await call.trailing_metadata())
         assert {part.split(";")[0] for part in trailers["server-timing"].split(", ")} >= {"decode", "infer"}
-        metrics = local.runtime.metrics.render().decode()
+        metrics = local.runtime.metrics.render()[0].decode()
         assert 'onepeace_errors_total{code="unreadable_image"} 1.0' in metrics
         runs = re.findall(r'onepeace_stage_duration_seconds_count\{stage="infer"\} ([0-9.]+)', metrics)
         assert runs == ["2.0"], "once for each item that ran"
