@@ -119,6 +119,7 @@ class Metrics:
     def _add_access_series(self) -> None:
         """Keys by their names in the key file, never by what was sent."""
         self.key_requests = self._counter("key_requests", "Requests with a key of the key file", "key", "outcome")
+        self.key_items = self._counter("key_items", "Items of requests that were let in with a key", "key", "outcome")
         self.reloads = self._counter("reloads", "Times that keys or certificates were read", "what", "outcome")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -133,6 +134,10 @@ class Metrics:
     def key_used(self, key: str, outcome: str) -> None:
         """A key of the file was sent; see `AccessObserver`."""
         self.key_requests.labels(key, outcome).inc()
+
+    def key_charged(self, key: str, outcome: str, items: int) -> None:
+        """Items were accepted or refused; see `AccessObserver`."""
+        self.key_items.labels(key, outcome).inc(items)
 
     def reloaded(self, what: str, outcome: str) -> None:
         """Files were read anew; see `ReloadObserver`."""

@@ -26,6 +26,10 @@ class AccessObserver(Protocol):
         """A key of the file was sent; `outcome` is `accepted` or the code of the error."""
         ...
 
+    def key_charged(self, key: str, outcome: str, items: int) -> None:
+        """Items of a request that was let in were accepted or refused; `outcome` as in `key_used`."""
+        ...
+
 
 class Caller:
     """Who sent a request that was let in."""
@@ -100,12 +104,16 @@ class Gate:
         if need is Door.OPEN:
             return None
         digest = digest_of(_token(authorization))
-        self._charge(digest, need, Account.charge_request)
+        self._charge(digest, need, Account.charge_request, self._observer.key_used)
         return Caller(self, digest, need)
 
     def charge_items(self, digest: bytes, need: Need, count: int, *, in_debt: bool) -> None:
         """See `Caller.charge_items`."""
-        self._charge(digest, need, lambda account: account.charge_items(count, in_debt=in_debt), accepted=None)
+
+        def report(key: str, outcome: str) -> None:
+            self._observer.key_charged(key, outcome, count)
+
+        self._charge(digest, need, lambda account: account.charge_items(count, in_debt=in_debt), report)
 
     def items_wait_s(self, digest: bytes) -> float:
         """See `Caller.items_wait_s`."""
@@ -113,12 +121,12 @@ class Gate:
         return account.items_wait_s() if account is not None else 0.0
 
     def _charge(
-        self, digest: bytes, need: Need, charge: Callable[[Account], None], accepted: str | None = ACCEPTED
+        self, digest: bytes, need: Need, charge: Callable[[Account], None], report: Callable[[str, str], None]
     ) -> None:
         account = self._ring.find(digest)
         if account is None:
             raise Unauthenticated(UNKNOWN)
-        outcome = accepted
+        outcome = ACCEPTED
         try:
             account.check(need)
             charge(account)
@@ -126,8 +134,7 @@ class Gate:
             outcome = error.code
             raise
         finally:
-            if outcome is not None:
-                self._observer.key_used(account.key.name, outcome)
+            report(account.key.name, outcome)
 
 
 def _token(authorization: Sequence[bytes]) -> bytes:

@@ -30,9 +30,13 @@ PAST, FUTURE = "expires = 2020-01-01", "expires = 9000-01-01T00:00:00+02:00"
 class Observer:
     def __init__(self) -> None:
         self.uses: Counter[tuple[str, str]] = Counter()
+        self.items: Counter[str] = Counter()
 
     def key_used(self, key: str, outcome: str) -> None:
         self.uses[key, outcome] += 1
+
+    def key_charged(self, key: str, outcome: str, items: int) -> None:
+        self.items[outcome] += items
 
 
 class Clock:
@@ -216,6 +220,8 @@ def test_items_are_charged_when_they_are_known(path: Path, observer: Observer, c
         caller.charge_items(15)
     assert caught.value.wait_s == pytest.approx(1.0)
     caller.charge_items(5)
+    assert observer.uses == {("a", "accepted"): 1}  # a request is counted once, whatever becomes of its items
+    assert observer.items == {"accepted": 20, "rate_limited": 15}
 
 
 def test_what_a_request_turns_out_to_hold_is_charged_once_and_refuses_it_no_more(

@@ -267,6 +267,7 @@ def test_metrics_know_keys_by_name_alone(guarded: LiveServer) -> None:
     text = httpx.get(guarded.url + "/metrics", headers=bearer("a")).text
     assert 'onepeace_key_requests_total{key="all",outcome="accepted"}' in text
     assert 'onepeace_key_requests_total{key="ground",outcome="forbidden"}' in text
+    assert 'onepeace_key_items_total{key="all",outcome="accepted"}' in text
     assert 'onepeace_errors_total{code="unauthenticated"}' in text
     assert "op_" not in text
 
@@ -376,5 +377,5 @@ def test_keys_are_in_no_log(tmp_path: Path) -> None:
         server.terminate()
         server.process.wait(30)
     written = (tmp_path / "log").read_text()
-    assert "/embed 401" in written
+    assert '"endpoint":"/embed","status":401' in written
     assert "op_" not in written
