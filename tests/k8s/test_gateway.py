@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from service.access.scopes import Door, needs_of
 from service.server import ACCEPT_REST_S, SILENT_CONNECTION_S
 from service.settings import ENV_PREFIX, MIB, Settings
 from tests.docker.dockerfile import ROOT, read_dockerfile
@@ -69,6 +70,17 @@ def test_startup_and_readiness_ask_for_warm_models_and_liveness_for_the_process(
     one, port = gateway(overlay), settings_of(gateway(overlay)).port
     assert probe(one, "startup") == probe(one, "readiness") == ("/health/ready", port)
     assert probe(one, "liveness") == ("/health/live", port)
+
+
+@every_overlay
+def test_what_probes_ask_needs_no_key_where_callers_have_one(overlay: str, tmp_path: Path) -> None:
+    objects = built_with(tmp_path, "api-keys", base=f"overlays/{overlay}")
+    (one,) = [one for one in pods_of(objects) if one.name == GATEWAY]
+    settings = settings_of(one)
+    assert settings.api_keys_file is not None
+    for name in ("startup", "readiness", "liveness"):
+        assert "httpHeaders" not in one.main[f"{name}Probe"]["httpGet"], "a key would stand in the manifest"
+        assert needs_of(settings).get(probe(one, name)[0]) is Door.OPEN
 
 
 @every_overlay
