@@ -36,6 +36,7 @@
         ├── RateLimited         429  the key's requests or items per second are used up
         ├── NotReady            503  starting
         │   └── Draining        503  stopping
+        ├── DecodersUnavailable 503  decoding processes end, by no fault of a file
         ├── EngineUnavailable   503  the engine is out of reach, or sick
         ├── DeadlineExceeded    504  `deadline_ms` passed
         └── EngineFailure       500  the model failed on this input
@@ -334,6 +335,13 @@ class Draining(NotReady):
     """The service stops."""
 
     reason = "draining"
+
+
+class DecodersUnavailable(Unavailable):
+    """The processes that decode have ended twice while they had this file, which is not to blame."""
+
+    code, title = "decoders_unavailable", "Decoders unavailable"
+    retry_after_s = 1
 
 
 class EngineUnavailable(Unavailable):

@@ -215,6 +215,7 @@ BY_CODE: dict[str, tuple[type[OnePeaceError], int]] = {
     "unavailable": (Unavailable, 503),
     "not_ready": (Unavailable, 503),
     "engine_unavailable": (Unavailable, 503),
+    "decoders_unavailable": (Unavailable, 503),
     "deadline_exceeded": (DeadlineExceeded, 504),
     "engine_failure": (EngineFailure, 500),
     "internal_error": (ServerFault, 500),
