@@ -32,6 +32,10 @@ DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 PROBES = frozenset({"/health/live", "/health/ready", "/metrics"})
 """Endpoints for machines that ask every few seconds: not traced, of no modality, and logged only at level debug."""
+RESTART_REASONS = ("crashed", "timeout", "memory", "abandoned", "lost")
+"""Those of `decoding.choice.DecodingObserver`."""
+RELOADED = ("keys", "certificates")
+"""What can be read anew: the names of the classes below `access.reloading.Reloadable`."""
 Exemplar = dict[str, str]
 
 
@@ -89,6 +93,8 @@ class Metrics:
         self.decode_worker_restarts = self._counter(
             "decode_worker_restarts", "Decoding processes that were replaced", "reason"
         )
+        for reason in RESTART_REASONS:  # from 0 on, as errors
+            self.decode_worker_restarts.labels(reason)
 
     def _add_engine_series(self) -> None:
         self.engine_up = self._gauge("engine_up", "1 while every model can be expected to answer")
@@ -121,6 +127,8 @@ class Metrics:
         self.key_requests = self._counter("key_requests", "Requests with a key of the key file", "key", "outcome")
         self.key_items = self._counter("key_items", "Items of requests that were let in with a key", "key", "outcome")
         self.reloads = self._counter("reloads", "Times that keys or certificates were read", "what", "outcome")
+        for what in RELOADED:
+            self.reloads.labels(what, "failed")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"onepeace_{name}", text, labels, registry=self.registry)

@@ -306,7 +306,8 @@ class TemplateProcess:
             return
         news = json.loads(message)
         if "ready" in news:
-            self._ready.set_result(None)
+            if not self._ready.done():  # who waited may have been cancelled
+                self._ready.set_result(None)
         elif "forked" in news:
             worker, forked = self._forks.popleft()
             worker.pid = news["forked"]

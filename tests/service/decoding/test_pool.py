@@ -18,6 +18,7 @@ from service.decoding import processes as processes_module
 from service.decoding.messages import DecoderBug
 from service.decoding.orders import ImageOrder, RegionsOrder
 from service.decoding.pool import PoolPolicy, ProcessDecoders
+from service.decoding.processes import TemplateProcess
 from service.errors import (
     DecoderCrashed,
     DecoderOutOfMemory,
@@ -236,6 +237,21 @@ async def test_workers_that_can_not_start_are_not_ready_and_are_tried_again(monk
         monkeypatch.undo()
         assert isinstance(await waiting, DecodedImage)
         await started.mended()
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_that_fails_later() -> None:
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    with ThreadPoolExecutor(1) as threads:
+        template = TemplateProcess(POLICY.worker_limits(), threads)
+        starting = asyncio.create_task(template.start())
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        await asyncio.sleep(4)
+        await template.close()
+    assert faults == []
 
 
 async def test_a_bug_is_raised_where_the_file_was_asked_for() -> None:
