@@ -142,6 +142,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "{{reason}}",
         ),
         one("Requests by key", "reqps", rate("onepeace_key_requests_total", "key, outcome"), "{{key}} {{outcome}}"),
+        one("Items by key", "ops", rate("onepeace_key_items_total", "key, outcome"), "{{key}} {{outcome}}"),
         one(
             "Keys and certificates read, 1 h",
             "short",
