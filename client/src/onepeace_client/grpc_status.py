@@ -47,8 +47,9 @@ def read_failure(reply: Reply) -> OnePeaceError | None:
         return BARE.get(reply.status, ServerFault)(f"gRPC status {reply.status}: {reply.detail}")
     kind, http_status = BY_CODE.get(problem.code, (error_class(problem.code, 500), None))
     more = f" (and {problem.omitted} more)" if problem.omitted else ""
+    alone = [entry.detail for entry in problem.errors] if not more else []  # the status text has its place before it
     error = kind(
-        reply.detail + more,
+        (alone[0] if len(alone) == 1 else reply.detail) + more,
         code=problem.code,
         status=http_status,
         request_id=problem.request_id or None,
