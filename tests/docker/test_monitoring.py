@@ -90,8 +90,9 @@ def exposed(live: dict[str, set[str]]) -> dict[str, set[str]]:
     metrics.call_retried("text")
     metrics.breaker_changed("triton:8001", "text", BreakerState.OPEN)
     metrics.key_used("search", "accepted")
+    metrics.key_charged("search", "accepted", 1)
     metrics.reloaded("keys", "failed")
-    words = ("engine", "key_requests", "reloads")
+    words = ("engine", "key_requests", "key_items", "reloads")
     rare = {
         name: labels
         for name, labels in samples(metrics.render()[0].decode()).items()

@@ -53,8 +53,9 @@ def read_failure(reply: Reply) -> OnePeaceError | None:
         return kind(f"gRPC status {reply.status}: {reply.detail}")
     known, http_status = BY_CODE.get(problem.code, (error_class(problem.code, 500), None))
     more = f" (and {problem.omitted} more)" if problem.omitted else ""
+    alone = [entry.detail for entry in problem.errors] if not more else []  # the status text has its place before it
     error = known(
-        reply.detail + more,
+        (alone[0] if len(alone) == 1 else reply.detail) + more,
         code=problem.code,
         status=http_status,
         request_id=problem.request_id or None,
