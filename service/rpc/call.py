@@ -20,7 +20,7 @@ from service.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 DEADLINE_SLACK_S = 0.1
-"""A client's clock starts before ours, by its call's way to us: leaving so little ahead of its deadline is that deadline."""
+"""A client's clock starts before ours, by its call's way to us: so little ahead of its deadline is that deadline."""
 STOPPED = "the service stopped before the answer was ready"
 
 Metadata = list[tuple[str, str | bytes]]
@@ -101,6 +101,7 @@ class Call:
             data = await self.receive()
             if data is None:
                 raise MalformedBody("the call holds no message")
+            self._runtime.admission.check_room()
             self._runtime.admission.take(self.context, num_bytes=len(data))
         self.context.body_read_s = loop.time()
         self.context.stages.spent("read", self.context.began_s)
