@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from service.context import RequestContext
 from service.errors import BytesFull, InvalidRequest, QueueFull, TooManyItems
+from service.pace import Pace
 
 
 class Holder(Protocol):
@@ -36,20 +38,28 @@ class Demand(NamedTuple):
 class Admission:
     """Counts what every accepted request holds until it is answered."""
 
-    def __init__(self, *, max_items: int, max_bytes: int) -> None:
-        self._max_items, self._max_bytes = max_items, max_bytes
+    def __init__(self, *, max_items: int, max_bytes: int, max_wait_s: float = math.inf) -> None:
+        self._max_items, self._max_bytes, self._max_wait_s = max_items, max_bytes, max_wait_s
+        self._pace = Pace()
         self._waiters: list[asyncio.Future[None]] = []
         self.items = 0
         self.bytes = 0
 
     def check_room(self) -> None:
-        """Make sure that there is room for one item: without it, a body isn't worth being read.
+        """Make sure that a newcomer would be worked on soon: if not, its body isn't worth being read.
 
         Raises:
-            QueueFull: there is none.
+            QueueFull: there is no room for one item, or those at work will take longer than `max_wait_s`.
         """
         if self.items >= self._max_items:
             raise QueueFull("the queue is full", limit=self._max_items, actual=self.items)
+        self._pace.tell(self.items)
+        wait_s = self._pace.wait_s(self.items)
+        if wait_s > self._max_wait_s:
+            detail = "the work that waits would take too many milliseconds"
+            error = QueueFull(detail, limit=round(self._max_wait_s * 1000), actual=round(wait_s * 1000))
+            error.retry_after_s = math.ceil(wait_s - self._max_wait_s)
+            raise error
 
     def take(self, holder: Holder, *, items: int = 0, num_bytes: int = 0) -> None:
         """Account for more items, and for bytes of bodies, fetched files and decoded inputs: for all or for nothing.
@@ -64,6 +74,7 @@ class Admission:
         if self.bytes + num_bytes > self._max_bytes:
             detail = "the bodies, files and decoded inputs at work hold too many bytes"
             raise BytesFull(detail, limit=self._max_bytes, actual=self.bytes)
+        self._pace.tell(self.items)
         self.items += items
         self.bytes += num_bytes
         holder.held_items += items
@@ -71,6 +82,7 @@ class Admission:
 
     def give(self, holder: Holder, *, items: int = 0, num_bytes: int = 0) -> None:
         """Give back some of what is held."""
+        self._pace.tell(self.items, items)
         self.items -= items
         self.bytes -= num_bytes
         holder.held_items -= items

@@ -55,7 +55,11 @@ class Runtime:
         self.gate = build_gate(settings, self.metrics)
         self.lifecycle = Lifecycle()
         self.engine: Engine = engine or build_engine(self.models, settings, self.metrics)
-        self.admission = Admission(max_items=settings.max_queue, max_bytes=settings.max_pending_bytes)
+        self.admission = Admission(
+            max_items=settings.max_queue,
+            max_bytes=settings.max_pending_bytes,
+            max_wait_s=settings.max_wait_ms / 1000,
+        )
         urls = MediaUrls(build_fetcher(settings), self.admission, max_bytes=settings.max_body_bytes)
         self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics, urls)
         self.embedder = Embedder(self.models, self.pipeline)

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     max_pixels: int = Field(50_000_000, ge=1, description="width × height of one image; more: 422")
     max_audio_seconds: float = Field(600.0, gt=0, description="seconds of one clip; more: 422")
     max_queue: int = Field(1024, ge=1, description="items at work, decoding and waiting; more: 429")
+    max_wait_ms: int = Field(
+        10_000, ge=1, description="milliseconds that the items at work may still take, at the present pace; more: 429"
+    )
     deadline_ms: int = Field(30_000, ge=1, description="milliseconds from a complete body to its answer; more: 504")
     read_timeout_ms: int = Field(60_000, ge=1, description="milliseconds for a body to arrive; more: 408")
     compress_min_bytes: int = Field(

@@ -101,6 +101,7 @@ class Call:
             data = await self.receive()
             if data is None:
                 raise MalformedBody("the call holds no message")
+            self._runtime.admission.check_room()
             self._runtime.admission.take(self.context, num_bytes=len(data))
         self.context.body_read_s = loop.time()
         self.context.stages.spent("read", self.context.began_s)

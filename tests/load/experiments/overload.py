@@ -17,6 +17,7 @@ from tests.load.server import server_apart
 from tests.load.traffic import Answer, Connection, Crowd, percentile
 
 FACTOR = 3
+MAX_WAIT_MS = 3000
 CONNECTIONS = 64
 SERVED, REFUSED = 200, 429
 LATITUDE_S = 0.02
