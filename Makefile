@@ -5,6 +5,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 HOST ?= 127.0.0.1
 PORT ?= 8000
 PROCESSES ?= 2
+JOBS ?= 2
 HASH = $(BIN)/uv pip compile --generate-hashes --python-version 3.11 --python-platform linux --no-annotate --quiet \
 	--custom-compile-command 'make hashes'
 PROTO = onepeace/v1/onepeace.proto
@@ -58,7 +59,7 @@ types: .venv/dev
 
 unit: .venv/dev
 	-@$(MAKE) --no-print-directory .venv/triton  # without it the tests against Triton are skipped, and say so
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 train: .venv/dev  ## Make the data, train the small model from nothing, export it to model_repository/
 	$(BIN)/python -m training.data runs/corpus
