@@ -26,6 +26,10 @@ help:  ## This list
 	$(PIP) install -c requirements.lock -e '.[cpu,export,dev]' -e './client[grpc,images]'
 	@touch $@ .venv/serve
 
+.venv/fuzz: .venv/dev
+	$(PIP) install -c requirements.lock -e '.[fuzz]'
+	@touch $@
+
 gpu:  ## Put ONNX Runtime for CUDA in the place of the CPU one, which is the same module
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) uninstall --yes onnxruntime
@@ -78,7 +82,7 @@ eval: .venv/dev  ## Measure the running server on the made test split
 bench: .venv/dev  ## Measure engine, decoding and service on the same cores
 	$(BIN)/python -m bench
 
-reliability: .venv/dev  ## Overload, faults and hostile input, at full scale; EXPERIMENTS names some
+reliability: .venv/fuzz  ## Overload, faults and hostile input, at full scale; EXPERIMENTS names some
 	$(BIN)/python -m tests.load $(EXPERIMENTS) --json runs/reliability.json
 
 hashes: .venv/dev  ## Write docker/*.lock: what the images install, at the versions of requirements.lock, with hashes
@@ -140,7 +144,7 @@ typescript: .venv/dev $(NODE_MODULES)  ## Write the TypeScript types of the REST
 	npm --prefix client/typescript run generate
 	npm --prefix client/typescript run check
 
-lock: .venv/dev  ## Write the installed versions to requirements.lock; versions of `gpu` stay
+lock: .venv/fuzz  ## Write the installed versions to requirements.lock; versions of `gpu` stay
 	@grep '^onnxruntime-gpu' requirements.lock > .venv/gpu.lock
 	$(BIN)/pip freeze --exclude-editable | sed 's/^torch==\([0-9.]*\).*/torch==\1/' | sort -f - .venv/gpu.lock > requirements.lock
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from service.context import RequestContext
-from service.errors import BytesFull, InvalidRequest, QueueFull, RateLimited, TooManyItems
+from service.errors import BytesFull, InvalidRequest, QueueFull, TooManyItems
 from service.pace import Pace
 
 
@@ -160,7 +160,7 @@ class RequestRoom:
             RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
         self.admission.take(self.holder, items=items, num_bytes=num_bytes)
-        self.holder.charge_items(items)
+        self.holder.charge_up_to(self.holder.held_items)
 
     async def take_ahead(self, num_bytes: int) -> int:  # noqa: ARG002 (the protocol's)
         """Nothing: what comes is accounted for as it comes."""
@@ -182,13 +182,13 @@ class WaitingRoom(RequestRoom):
     placed: Callable[[], None]
 
     async def take(self, *, items: int = 0, num_bytes: int = 0) -> None:
-        """As `RequestRoom.take`, but waits where there is no room, and until the key's rate allows it.
+        """As `RequestRoom.take`, but waits where there is no room. The key's rate slows the stream, not the item.
 
         Raises:
             InvalidRequest: there never will be room.
             Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
-        await self._charge(items)
+        self.holder.charge_up_to(self.holder.held_items + items, in_debt=True)
         is_first = not self.holder.held_items
         if (is_first and self.turn.locked()) or not self._took(items, num_bytes):
             items, num_bytes = items + self.holder.held_items, num_bytes + self.holder.held_bytes
@@ -197,15 +197,6 @@ class WaitingRoom(RequestRoom):
                 while not self._took(items, num_bytes):
                     await self.admission.changed()
         self.placed()
-
-    async def _charge(self, items: int) -> None:
-        while True:
-            try:
-                self.holder.charge_items(items)
-            except RateLimited as error:
-                await asyncio.sleep(error.wait_s)
-            else:
-                return
 
     def _took(self, items: int, num_bytes: int) -> bool:
         try:

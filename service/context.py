@@ -106,7 +106,8 @@ class RequestContext:
 
     `headers` has lower-case names, as ASGI gives them; `started_s` and `body_read_s` are the event loop's time,
     which is coarse (uvloop: 1 ms); `began_s` is `time.perf_counter()`. `body_bytes` and `answer_bytes` are sizes on
-    the wire; `caller` is None where no key was needed.
+    the wire; `caller` is None where no key was needed, `charged_items`
+    is how many items its key has paid for.
     What it holds: see `Holder`.
     """
 
@@ -122,12 +123,18 @@ class RequestContext:
     body_bytes: int = 0
     answer_bytes: int = 0
     caller: Caller | None = None
+    charged_items: int = 0
 
-    def charge_items(self, count: int) -> None:
-        """Account for items that are about to be worked on.
+    def charge_up_to(self, items: int, *, in_debt: bool = False) -> None:
+        """Account for all items of this request so far: for those that were not charged yet.
+
+        The first ones must be within the key's rate. Those that come to light later, as windows and new labels, leave
+        it in debt: a refusal would come when the request has paid, and at every further try.
 
         Raises:
             Unauthenticated, Forbidden, RateLimited: see `Caller.charge_items`.
         """
-        if self.caller is not None and count:
-            self.caller.charge_items(count)
+        if self.caller is not None:
+            more = max(0, items - self.charged_items)
+            self.caller.charge_items(more, in_debt=in_debt or self.charged_items > 0)
+            self.charged_items += more

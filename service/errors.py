@@ -9,7 +9,7 @@
     │   ├── MalformedBody       400  not JSON, not multipart, or cut off
     │   ├── RequestTooSlow      408  head or body did not arrive in time
     │   ├── BodyTooLarge        413  more bytes than `max_body_bytes`
-    │   ├── UnsupportedBody     415  neither JSON nor multipart
+    │   ├── UnsupportedBody     415  neither JSON nor multipart, or compressed
     │   ├── UnknownPath         404  no such endpoint
     │   ├── WrongMethod         405  the endpoint has another method
     │   ├── ModelNotServed      404  the model repository lacks the model
@@ -36,6 +36,7 @@
         ├── RateLimited         429  the key's requests or items per second are used up
         ├── NotReady            503  starting
         │   └── Draining        503  stopping
+        ├── DecodersUnavailable 503  decoding processes end, by no fault of a file
         ├── EngineUnavailable   503  the engine is out of reach, or sick
         ├── DeadlineExceeded    504  `deadline_ms` passed
         └── EngineFailure       500  the model failed on this input
@@ -50,7 +51,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Self
 
 Number = int | float
 
@@ -71,6 +72,15 @@ class ServiceError(Exception):
         self.detail = detail
         self.limit = limit
         self.actual = actual
+
+    def let_go(self) -> Self:
+        """Forget where it was raised, once it is caught for good, and give itself.
+
+        The frames of a traceback hold the request's body, and whoever keeps the error is mostly held by one of them:
+        such a circle, megabytes of it, would wait for the garbage collector.
+        """
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class RequestError(ServiceError):
@@ -134,7 +144,7 @@ class BodyTooLarge(RequestError):
 
 
 class UnsupportedBody(RequestError):
-    """The content type is neither JSON nor multipart."""
+    """The content type is neither JSON nor multipart, or the body is compressed."""
 
     status, code, title = 415, "unsupported_media_type", "Unsupported media type"
 
@@ -272,6 +282,12 @@ class InvalidRequest(RequestError):
         super().__init__(detail)
         self.errors = errors
 
+    def let_go(self) -> Self:
+        """As `ServiceError`; so do the inputs' errors."""
+        for error in self.errors:
+            error.let_go()
+        return super().let_go()
+
 
 class Unavailable(ServiceError):
     """The service can't answer now."""
@@ -319,6 +335,13 @@ class Draining(NotReady):
     """The service stops."""
 
     reason = "draining"
+
+
+class DecodersUnavailable(Unavailable):
+    """The processes that decode have ended twice while they had this file, which is not to blame."""
+
+    code, title = "decoders_unavailable", "Decoders unavailable"
+    retry_after_s = 1
 
 
 class EngineUnavailable(Unavailable):

@@ -67,7 +67,7 @@ class Ledger:
         """An item of a stream has ended, well or with an error."""
         self._metrics.stages_ended(stages)
         if isinstance(outcome, ServiceError):
-            self._metrics.request_failed(type(outcome))
+            self._metrics.stream_item_failed(type(outcome))
 
 
 def _attributes(context: RequestContext, status: int) -> dict[str, str | int | float]:

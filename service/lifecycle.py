@@ -14,6 +14,11 @@ class State(Enum):
     DRAINING = "draining"
 
 
+ENGINE_DEAD = "engine_dead"
+DECODERS_UNAVAILABLE = "decoders_unavailable"
+"""What else `Runtime.status` says: the state of a part, not of the process."""
+
+
 class Lifecycle:
     """The state of one process."""
 

@@ -32,6 +32,10 @@ DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 PROBES = frozenset({"/health/live", "/health/ready", "/metrics"})
 """Endpoints for machines that ask every few seconds: not traced, of no modality, and logged only at level debug."""
+RESTART_REASONS = ("crashed", "timeout", "memory", "abandoned", "lost")
+"""Those of `decoding.choice.DecodingObserver`."""
+RELOADED = ("keys", "certificates")
+"""What can be read anew: the names of the classes below `access.reloading.Reloadable`."""
 Exemplar = dict[str, str]
 
 
@@ -56,8 +60,12 @@ class Metrics:
         self.errors = self._counter("errors", "Requests that ended in a problem, by its code", "code")
         self.rejections = self._counter("rejections", "Requests turned away, by the reason", "reason")
         self._stage_series = {stage: self.stages.labels(stage) for stage, _ in Stages().items()}
+        self.stream_item_errors = self._counter(
+            "stream_item_errors", "Items of streams that were answered with an error, by its code", "code"
+        )
         for error in error_classes():  # from 0 on, so that the first one is an increase, too
             self.errors.labels(error.code)
+            self.stream_item_errors.labels(error.code)
             if reason := rejection_reason(error):
                 self.rejections.labels(reason)
 
@@ -85,6 +93,8 @@ class Metrics:
         self.decode_worker_restarts = self._counter(
             "decode_worker_restarts", "Decoding processes that were replaced", "reason"
         )
+        for reason in RESTART_REASONS:  # from 0 on, as errors
+            self.decode_worker_restarts.labels(reason)
 
     def _add_engine_series(self) -> None:
         self.engine_up = self._gauge("engine_up", "1 while every model can be expected to answer")
@@ -115,7 +125,10 @@ class Metrics:
     def _add_access_series(self) -> None:
         """Keys by their names in the key file, never by what was sent."""
         self.key_requests = self._counter("key_requests", "Requests with a key of the key file", "key", "outcome")
+        self.key_items = self._counter("key_items", "Items of requests that were let in with a key", "key", "outcome")
         self.reloads = self._counter("reloads", "Times that keys or certificates were read", "what", "outcome")
+        for what in RELOADED:
+            self.reloads.labels(what, "failed")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"onepeace_{name}", text, labels, registry=self.registry)
@@ -129,6 +142,10 @@ class Metrics:
     def key_used(self, key: str, outcome: str) -> None:
         """A key of the file was sent; see `AccessObserver`."""
         self.key_requests.labels(key, outcome).inc()
+
+    def key_charged(self, key: str, outcome: str, items: int) -> None:
+        """Items were accepted or refused; see `AccessObserver`."""
+        self.key_items.labels(key, outcome).inc(items)
 
     def reloaded(self, what: str, outcome: str) -> None:
         """Files were read anew; see `ReloadObserver`."""
@@ -161,6 +178,10 @@ class Metrics:
         self.errors.labels(error.code).inc()
         if reason := rejection_reason(error):
             self.rejections.labels(reason).inc()
+
+    def stream_item_failed(self, error: type[ServiceError]) -> None:
+        """One item of a stream has an error for its answer. The stream is the request, and goes on."""
+        self.stream_item_errors.labels(error.code).inc()
 
     @functools.cache  # noqa: B019 (one Metrics lives as long as its process)
     def _request_series(self, endpoint: str, status: int) -> tuple[Counter, Histogram]:

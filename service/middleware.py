@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from service.access.cors import with_cors
 from service.context import RequestContext
 from service.correlation import request_id, valid_traceparent
 from service.errors import Draining, ServiceError
@@ -33,6 +34,8 @@ class RequestMiddleware:
     def __init__(self, app: FastAPI, endpoints: dict[tuple[str, str], LeanEndpoint], runtime: Runtime) -> None:
         self.app = app
         self._endpoints, self._runtime = endpoints, runtime
+        # Inside the books, which count preflights too, and around the gate: those come without a key.
+        self._serve_pages_too = with_cors(self._serve, runtime.settings)
         self._watchdogs: set[Watchdog] = set()
 
     def end_unread(self) -> None:
@@ -60,18 +63,21 @@ class RequestMiddleware:
         if traceparent is not None:
             outgoing.append((b"traceparent", traceparent))
         exchange = _Exchange(context, receive, send, outgoing, self._runtime.lifecycle)
+        scope["onepeace.exchange"] = exchange
         self._runtime.ledger.open(context, scope["path"])
         try:
-            await self._serve(scope, exchange)
+            await self._serve_pages_too(scope, exchange.receive, exchange.send)
         finally:
+            del scope["onepeace.exchange"]  # which knows the server's cycle, which knows the scope
             status = exchange.status or CLIENT_CLOSED_REQUEST
             self._runtime.ledger.close(context, _endpoint(scope), status, scope.get("onepeace.error"))
 
-    async def _serve(self, scope: Scope, exchange: _Exchange) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange: _Exchange = scope["onepeace.exchange"]
         task = asyncio.current_task()
         if task is None:  # can't be inside a coroutine
             raise RuntimeError("no running task")
-        watchdog = Watchdog(exchange.context, task, exchange.receive, self._runtime.settings)
+        watchdog = Watchdog(exchange.context, task, receive, self._runtime.settings)
         exchange.watchdog = watchdog
         self._watchdogs.add(watchdog)
         try:
@@ -81,12 +87,12 @@ class RequestMiddleware:
                 scope["onepeace.endpoint"] = scope["path"]
             refusal = self._refuse(scope, exchange.context)
             if refusal is not None:
-                response = problem_response(Request(scope, exchange.receive), refusal)
-                await response(scope, exchange.receive, exchange.send)
+                response = problem_response(Request(scope, receive), refusal)
+                await response(scope, receive, send)
             elif endpoint is None:
-                await self.app(scope, exchange.receive, exchange.send)
+                await self.app(scope, receive, send)
             else:
-                await self._answer(endpoint, Request(scope, exchange.receive), exchange)
+                await self._answer(endpoint, Request(scope, receive), exchange.context, send)
         except asyncio.CancelledError:
             verdict = watchdog.verdict
             if not watchdog.ended_it:  # cancelled from outside: the server's grace period is over
@@ -95,8 +101,8 @@ class RequestMiddleware:
                 verdict = Draining("the service stopped before the answer was ready")
             task.uncancel()
             if verdict is not None and not exchange.status:
-                response = problem_response(Request(scope, exchange.receive), verdict)
-                await response(scope, exchange.receive, exchange.send)
+                response = problem_response(Request(scope, receive), verdict)
+                await response(scope, receive, send)
         finally:
             watchdog.stop()
             self._watchdogs.discard(watchdog)
@@ -113,17 +119,17 @@ class RequestMiddleware:
             return error
         return None
 
-    async def _answer(self, endpoint: LeanEndpoint, request: Request, exchange: _Exchange) -> None:
+    async def _answer(self, endpoint: LeanEndpoint, request: Request, context: RequestContext, send: Send) -> None:
         try:
             response = await endpoint(request)
         except ServiceError as error:
             response = problem_response(request, error)
         except Exception:
-            logger.exception("request %s failed", exchange.context.request_id)
+            logger.exception("request %s failed", context.request_id)
             response = problem_response(request, ServiceError("something went wrong here"))
-        wanted = exchange.context.headers.get(b"accept-encoding")
+        wanted = context.headers.get(b"accept-encoding")
         await compress(response, wanted, self._runtime.settings.compress_min_bytes)
-        await response(request.scope, exchange.receive, exchange.send)
+        await response(request.scope, request.receive, send)
 
 
 def _endpoint(scope: Scope) -> str:

@@ -17,7 +17,7 @@ from service.errors import InputError, NotReady
 from service.fetching.fetcher import build_fetcher
 from service.fetching.media_urls import MediaUrls
 from service.ledger import Ledger
-from service.lifecycle import Lifecycle, State
+from service.lifecycle import DECODERS_UNAVAILABLE, ENGINE_DEAD, Lifecycle, State
 from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.repository import CONTRACTS, ModelFolder, read_repository
@@ -126,7 +126,15 @@ class Runtime:
         A Triton that is away later does not count. It is shared: if its loss made every gateway unready, callers would
         meet refused connections where they now get a 503 that says why and when to come again.
         """
-        return self.lifecycle.state is State.READY and self.alive() and self.pipeline.ready()
+        return self.status() == State.READY.value
+
+    def status(self) -> str:
+        """`ready`, or in one word what keeps new callers out: what lasts longest comes first."""
+        if not self.alive():
+            return ENGINE_DEAD
+        if self.lifecycle.state is State.READY and not self.pipeline.ready():
+            return DECODERS_UNAVAILABLE
+        return self.lifecycle.state.value
 
     def alive(self) -> bool:
         """Whether this process can still serve; if not, only a new one can."""
@@ -194,7 +202,7 @@ class Runtime:
         self.tally(context, items)
         demand = self.demand(items)
         self.admission.take(context, items=demand.items, num_bytes=demand.num_bytes)
-        context.charge_items(demand.items)
+        context.charge_up_to(context.held_items)
 
     def admit_rows(self, context: RequestContext, model: str, rows: int, *, crops: int = 0) -> None:
         """Account for rows of one head, which share one picture or clip, and for `crops` of the picture.
@@ -208,7 +216,7 @@ class Runtime:
                 context.stages.tally.add(kind, rows if kind == "text" else 1)
         row_bytes = self.pipeline.preprocessor.row_bytes
         self.admission.take(context, items=rows, num_bytes=row_bytes(model) + crops * row_bytes("image"))
-        context.charge_items(rows)
+        context.charge_up_to(context.held_items)
 
 
 def context_of(request: Request) -> RequestContext:

@@ -14,7 +14,6 @@ from types import FrameType
 
 import uvicorn
 
-from service.access.cors import with_cors
 from service.access.reloading import Reloadable, Reloader
 from service.app import build_app
 from service.errors import ServiceError
@@ -152,7 +151,7 @@ def serve(settings: Settings) -> int:
 def _run(settings: Settings, runtime: Runtime) -> int:
     level, app, tls = settings.log_level, build_app(runtime), build_tls(settings)
     config = uvicorn.Config(
-        with_cors(app, settings),
+        app,
         ssl_context_factory=None if tls is None else lambda *_: tls.http_context(),
         http=BoundedHttpProtocol,
         ws="none",

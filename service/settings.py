@@ -89,7 +89,9 @@ class Settings(BaseSettings):
         512 * MIB, ge=1024, description="bytes of bodies, fetched files and decoded inputs at work; more: 429"
     )
     max_items: int = Field(256, ge=1, description="items, labels or phrases in one request; more: 422")
-    max_text_bytes: int = Field(32 * 1024, ge=1, description="UTF-8 bytes of one text; more: 422")
+    max_text_bytes: int = Field(
+        32 * 1024, ge=1, description="UTF-8 bytes of one text, or token ids that stand for one; more: 422"
+    )
     max_pixels: int = Field(50_000_000, ge=1, description="width × height of one image; more: 422")
     max_audio_seconds: float = Field(600.0, gt=0, description="seconds of one clip; more: 422")
     max_queue: int = Field(1024, ge=1, description="items at work, decoding and waiting; more: 429")

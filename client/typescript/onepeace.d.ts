@@ -658,7 +658,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "starting" | "draining" | "engine_unavailable" | "engine_dead";
+            status: "starting" | "draining" | "engine_unavailable" | "engine_dead" | "decoders_unavailable";
             /**
              * Engine
              * @enum {string}
@@ -713,7 +713,7 @@ export interface components {
              * @description stable; docs/api.md lists them
              * @enum {string}
              */
-            code: "malformed_body" | "malformed_request" | "unauthenticated" | "forbidden" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "decoder_crashed" | "decoder_timeout" | "decoder_out_of_memory" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "queue_full" | "rate_limited" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "not_ready" | "engine_unavailable" | "deadline_exceeded";
+            code: "malformed_body" | "malformed_request" | "unauthenticated" | "forbidden" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "decoder_crashed" | "decoder_timeout" | "decoder_out_of_memory" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "queue_full" | "rate_limited" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "not_ready" | "decoders_unavailable" | "engine_unavailable" | "deadline_exceeded";
             /** Detail */
             detail: string;
             /**
@@ -1092,7 +1092,7 @@ export interface components {
              * @description stable; docs/api.md lists them
              * @enum {string}
              */
-            code: "malformed_body" | "malformed_request" | "unauthenticated" | "forbidden" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "decoder_crashed" | "decoder_timeout" | "decoder_out_of_memory" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "queue_full" | "rate_limited" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "not_ready" | "engine_unavailable" | "deadline_exceeded";
+            code: "malformed_body" | "malformed_request" | "unauthenticated" | "forbidden" | "not_found" | "model_not_served" | "model_not_found" | "method_not_allowed" | "request_too_slow" | "body_too_large" | "unsupported_media_type" | "invalid_field" | "too_many_items" | "invalid_text" | "invalid_base64" | "unreadable_image" | "image_too_large" | "unreadable_audio" | "audio_too_long" | "decoder_crashed" | "decoder_timeout" | "decoder_out_of_memory" | "url_not_allowed" | "url_unreachable" | "fingerprint_mismatch" | "invalid_request" | "queue_full" | "queue_full" | "rate_limited" | "head_too_large" | "internal_error" | "engine_failure" | "not_ready" | "not_ready" | "decoders_unavailable" | "engine_unavailable" | "deadline_exceeded";
         };
         /**
          * Fused
@@ -1654,7 +1654,7 @@ export interface components {
              * @description stable; docs/api.md lists them
              * @enum {string}
              */
-            code: "not_ready" | "not_ready" | "engine_unavailable";
+            code: "not_ready" | "not_ready" | "decoders_unavailable" | "engine_unavailable";
             /** Request Id */
             request_id: string;
             /** Errors */
@@ -1837,7 +1837,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem500"];
                 };
             };
-            /** @description Not ready; Engine unavailable */
+            /** @description Not ready; Decoders unavailable; Engine unavailable */
             503: {
                 headers: {
                     /** @description seconds to wait before asking again */
@@ -1999,7 +1999,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem500"];
                 };
             };
-            /** @description Not ready; Engine unavailable */
+            /** @description Not ready; Decoders unavailable; Engine unavailable */
             503: {
                 headers: {
                     /** @description seconds to wait before asking again */
@@ -2145,7 +2145,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem500"];
                 };
             };
-            /** @description Not ready; Engine unavailable */
+            /** @description Not ready; Decoders unavailable; Engine unavailable */
             503: {
                 headers: {
                     /** @description seconds to wait before asking again */
@@ -2308,7 +2308,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem500"];
                 };
             };
-            /** @description Not ready; Engine unavailable */
+            /** @description Not ready; Decoders unavailable; Engine unavailable */
             503: {
                 headers: {
                     /** @description seconds to wait before asking again */
@@ -2454,7 +2454,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem500"];
                 };
             };
-            /** @description Not ready; Engine unavailable */
+            /** @description Not ready; Decoders unavailable; Engine unavailable */
             503: {
                 headers: {
                     /** @description seconds to wait before asking again */
@@ -2597,7 +2597,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem500"];
                 };
             };
-            /** @description Not ready; Engine unavailable */
+            /** @description Not ready; Decoders unavailable; Engine unavailable */
             503: {
                 headers: {
                     /** @description seconds to wait before asking again */
@@ -2739,7 +2739,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem500"];
                 };
             };
-            /** @description Not ready; Engine unavailable */
+            /** @description Not ready; Decoders unavailable; Engine unavailable */
             503: {
                 headers: {
                     /** @description seconds to wait before asking again */
@@ -2882,7 +2882,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem500"];
                 };
             };
-            /** @description Not ready; Engine unavailable */
+            /** @description Not ready; Decoders unavailable; Engine unavailable */
             503: {
                 headers: {
                     /** @description seconds to wait before asking again */
@@ -3009,7 +3009,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Not ready; Engine unavailable */
+            /** @description Not ready; Decoders unavailable; Engine unavailable */
             503: {
                 headers: {
                     /** @description seconds to wait before asking again */

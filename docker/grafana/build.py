@@ -115,7 +115,14 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             quantile(0.95, "onepeace_stage_duration_seconds", "stage"),
             "{{stage}}",
         ),
-        one("Problems by code", "reqps", rate("onepeace_errors_total", "code"), "{{code}}"),
+        Panel(
+            "Problems by code",
+            "reqps",
+            (
+                (rate("onepeace_errors_total", "code"), "{{code}}"),
+                (rate("onepeace_stream_item_errors_total", "code"), "{{code}}, an item of a stream"),
+            ),
+        ),
     ),
     "Saturation": (
         Panel(
@@ -128,6 +135,20 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         one("Rows that wait for the engine", "short", "sum by (model) (onepeace_queue_depth)", "{{model}}"),
         one("Requests turned away", "reqps", rate("onepeace_rejections_total", "reason"), "{{reason}}"),
+        one(
+            "Decoding processes replaced",
+            "ops",
+            rate("onepeace_decode_worker_restarts_total", "reason"),
+            "{{reason}}",
+        ),
+        one("Requests by key", "reqps", rate("onepeace_key_requests_total", "key, outcome"), "{{key}} {{outcome}}"),
+        one("Items by key", "ops", rate("onepeace_key_items_total", "key, outcome"), "{{key}} {{outcome}}"),
+        one(
+            "Keys and certificates read, 1 h",
+            "short",
+            "sum by (what, outcome) (increase(onepeace_reloads_total[1h]))",
+            "{{what}} {{outcome}}",
+        ),
         one("Cores in use", "short", rate("process_cpu_seconds_total", "instance"), "{{instance}}", 6),
         one("Memory", "bytes", "process_resident_memory_bytes", "{{instance}}", 6),
         one("Open descriptors", "percentunit", "process_open_fds / process_max_fds", "{{instance}}", 6),

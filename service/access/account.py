@@ -45,13 +45,20 @@ class Account:
         """
         _charge(self._requests, 1, "requests")
 
-    def charge_items(self, count: int) -> None:
-        """Account for items.
+    def charge_items(self, count: int, *, in_debt: bool) -> None:
+        """Account for items; `in_debt`: whether or not the rate allows them now.
 
         Raises:
             RateLimited: there were too many.
         """
+        if in_debt and self._items is not None:
+            self._items.owe(count)
+            return
         _charge(self._items, count, "items")
+
+    def items_wait_s(self) -> float:
+        """Seconds until the rate allows an item."""
+        return self._items.wait_s(1) if self._items is not None else 0.0
 
 
 def _charge(bucket: Bucket | None, count: int, what: str) -> None:

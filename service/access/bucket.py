@@ -36,11 +36,23 @@ class Bucket:
         More than `burst` are given to whoever finds the bucket full, and leave it in debt: a large request is thus
         possible, and the average holds all the same.
         """
+        wait_s = self.wait_s(count)
+        if not wait_s:
+            self._left -= count
+        return wait_s
+
+    def owe(self, count: int) -> None:
+        """Take `count`, there or not: what is missing is a debt."""
+        self._fill()
+        self._left -= count
+
+    def wait_s(self, count: int) -> float:
+        """Seconds after which `count` could be taken; nothing can always be, also from a bucket in debt."""
+        self._fill()
+        missing = min(count, self.rate.burst) - self._left
+        return missing / self.rate.per_second if count and missing > ROUNDING else 0.0
+
+    def _fill(self) -> None:
         now_s = self._clock()
         self._left = min(self.rate.burst, self._left + (now_s - self._filled_s) * self.rate.per_second)
         self._filled_s = now_s
-        missing = min(count, self.rate.burst) - self._left
-        if missing > ROUNDING:
-            return missing / self.rate.per_second
-        self._left -= count
-        return 0.0

@@ -26,6 +26,10 @@ class AccessObserver(Protocol):
         """A key of the file was sent; `outcome` is `accepted` or the code of the error."""
         ...
 
+    def key_charged(self, key: str, outcome: str, items: int) -> None:
+        """Items of a request that was let in were accepted or refused; `outcome` as in `key_used`."""
+        ...
+
 
 class Caller:
     """Who sent a request that was let in."""
@@ -35,14 +39,22 @@ class Caller:
     def __init__(self, gate: Gate, digest: bytes, need: Need) -> None:
         self._gate, self._digest, self._need = gate, digest, need
 
-    def charge_items(self, count: int) -> None:
+    def charge_items(self, count: int, *, in_debt: bool = False) -> None:
         """Account for items that are about to be worked on; a stream meets here what has become of its key.
+
+        Args:
+            count: 0 looks after the key alone.
+            in_debt: the request is let in already, and goes on whether or not the rate allows these items now.
 
         Raises:
             Unauthenticated, Forbidden: the key is no longer good.
             RateLimited: its items are used up.
         """
-        self._gate.charge_items(self._digest, self._need, count)
+        self._gate.charge_items(self._digest, self._need, count, in_debt=in_debt)
+
+    def items_wait_s(self) -> float:
+        """Seconds until the rate allows an item; none for a key that is gone, as its items tell."""
+        return self._gate.items_wait_s(self._digest)
 
 
 class Gate:
@@ -92,20 +104,29 @@ class Gate:
         if need is Door.OPEN:
             return None
         digest = digest_of(_token(authorization))
-        self._charge(digest, need, Account.charge_request)
+        self._charge(digest, need, Account.charge_request, self._observer.key_used)
         return Caller(self, digest, need)
 
-    def charge_items(self, digest: bytes, need: Need, count: int) -> None:
+    def charge_items(self, digest: bytes, need: Need, count: int, *, in_debt: bool) -> None:
         """See `Caller.charge_items`."""
-        self._charge(digest, need, lambda account: account.charge_items(count), accepted=None)
+
+        def report(key: str, outcome: str) -> None:
+            self._observer.key_charged(key, outcome, count)
+
+        self._charge(digest, need, lambda account: account.charge_items(count, in_debt=in_debt), report)
+
+    def items_wait_s(self, digest: bytes) -> float:
+        """See `Caller.items_wait_s`."""
+        account = self._ring.find(digest)
+        return account.items_wait_s() if account is not None else 0.0
 
     def _charge(
-        self, digest: bytes, need: Need, charge: Callable[[Account], None], accepted: str | None = ACCEPTED
+        self, digest: bytes, need: Need, charge: Callable[[Account], None], report: Callable[[str, str], None]
     ) -> None:
         account = self._ring.find(digest)
         if account is None:
             raise Unauthenticated(UNKNOWN)
-        outcome = accepted
+        outcome = ACCEPTED
         try:
             account.check(need)
             charge(account)
@@ -113,8 +134,7 @@ class Gate:
             outcome = error.code
             raise
         finally:
-            if outcome is not None:
-                self._observer.key_used(account.key.name, outcome)
+            report(account.key.name, outcome)
 
 
 def _token(authorization: Sequence[bytes]) -> bytes:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
-Identity = tuple[int, int, int, int] | None
+Identity = tuple[int, int, int, int, int] | None
 
 
 class Reloadable(Protocol):
@@ -37,7 +37,9 @@ class ReloadObserver(Protocol):
 
 
 class Reloader:
-    """Looks every second whether a file is another one: by its place on disk, its size and its time of change.
+    """Looks every second whether a file is another one: by its place on disk, its size and its times of change.
+
+    The time that a writer can set is not enough: a copy that keeps it may be as long as the file that it replaces.
 
     Links are followed, so the way in which Kubernetes replaces mounted files (a link that is turned over) is seen.
     What can't be read is tried again when it changes once more; until then everything stays as it was.
@@ -93,4 +95,4 @@ def _identity(path: Path) -> Identity:
         found = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

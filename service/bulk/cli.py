@@ -60,7 +60,7 @@ def add_bulk_arguments(parser: argparse.ArgumentParser) -> None:
 def run_bulk(args: argparse.Namespace, settings: Settings) -> int:
     """Run `onepeace embed-files`: 0 every row is written, 1 failed for good, 2 wrong arguments, 130 interrupted."""
     from service.bulk.entry import shown
-    from service.bulk.errors import BulkError, SourceError
+    from service.bulk.errors import BulkError, OptionError, SourceError
     from service.bulk.opening import open_input
 
     if args.column is None and (args.id_column or args.modality):
@@ -74,6 +74,8 @@ def run_bulk(args: argparse.Namespace, settings: Settings) -> int:
         return _end(str(error), 2)
     try:
         progress = _run(options, settings, source, args.ray)
+    except OptionError as error:
+        return _end(str(error), 2)
     except BulkError as error:
         return _end(str(error), 1)
     except ModuleNotFoundError as error:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 UNREADABLE, UNSUPPORTED = "unreadable_file", "unsupported_file"
 """Codes of rows whose content never got as far as the service; the others are the service's own (docs/api.md)."""
 
+NOT_REGULAR = "can't be read: not a regular file"
+"""What is said of pipes, sockets, devices and folders in the place of files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

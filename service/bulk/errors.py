@@ -5,6 +5,10 @@ class BulkError(Exception):
     """Base of what ends a job; the message says what to do."""
 
 
+class OptionError(BulkError):
+    """What was asked for can't be, whatever runs."""
+
+
 class SourceError(BulkError):
     """The source can't be read, or not as asked."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from service.bulk.entry import UNREADABLE, UNSUPPORTED, Entry, Failure, unreadable
+from service.bulk.entry import NOT_REGULAR, UNREADABLE, UNSUPPORTED, Entry, Failure, unreadable
 from service.bulk.limits import InputLimits
 from service.errors import BodyTooLarge, InvalidText
 from service.media.image_file import sniff_format
@@ -62,7 +62,7 @@ def _read(entry: Entry, limits: InputLimits, *, is_text: bool) -> bytes | Failur
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            return Failure(UNREADABLE, "can't be read: not a regular file")
+            return Failure(UNREADABLE, NOT_REGULAR)
         size = status.st_size if entry.offset is None else entry.size
         if is_text and size > limits.max_text_bytes + TEXT_FRAME_BYTES:
             return Failure(InvalidText.code, f"the text has {size} bytes, the limit is {limits.max_text_bytes}")

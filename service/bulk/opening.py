@@ -64,7 +64,7 @@ def make_embedder(server: str | None, settings: Settings) -> BulkEmbedder:
 
     Raises:
         RepositoryError: the model repository can't be served.
-        EngineGone: the address is none.
+        OptionError: the address is none.
         ModuleNotFoundError: the client library is not installed.
     """
     if server is None:

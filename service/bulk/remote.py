@@ -8,7 +8,7 @@ from typing import Any
 import onepeace_client
 from service.bulk.embedder import Identity
 from service.bulk.entry import Failure
-from service.bulk.errors import EngineGone
+from service.bulk.errors import EngineGone, OptionError
 from service.bulk.limits import InputLimits, Window
 from service.bulk.row import Answer
 from service.errors import EngineUnavailable
@@ -19,6 +19,8 @@ CALLS = 4
 BATCH_ITEMS = 32
 """More than the service's `bulk_items`, so that people who ask for a few go first."""
 MAX_BYTES = 256 * 1024 * 1024
+RETRIES = onepeace_client.RetryPolicy(patience_s=0.0)
+"""The job itself is patient."""
 PASSING = (
     onepeace_client.QueueFull,
     onepeace_client.RateLimited,
@@ -32,15 +34,15 @@ class RemoteEmbedder:
     """Embeds at `http://…` or `grpc://…`.
 
     Raises (on creation):
-        EngineGone: the address is none, or the key has a form that no key has.
+        OptionError: the address is none, or the key has a form that no key has.
     """
 
     def __init__(self, url: str, api_key: str | None) -> None:
         self._url = url
         try:
-            self._client = onepeace_client.AsyncClient(url, onepeace_client.Options(api_key=api_key))
+            self._client = onepeace_client.AsyncClient(url, onepeace_client.Options(api_key=api_key, retries=RETRIES))
         except ValueError as error:
-            raise EngineGone(f"--server, ONEPEACE_API_KEY: {error}") from error
+            raise OptionError(f"--server, ONEPEACE_API_KEY: {error}") from error
         self._info: Any = None
 
     async def start(self) -> Identity:

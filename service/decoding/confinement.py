@@ -14,7 +14,9 @@ from pathlib import Path
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OPEN_FILES = 64
-OUT_OF_MEMORY_SCORE = 1000  # the kernel ends these processes before the service
+OUT_OF_MEMORY_SCORE = 1000
+"""The kernel ends these processes before the service, but all at once where the container's `memory.oom.group` is set,
+as Kubernetes does."""
 
 
 @dataclass(frozen=True, slots=True)

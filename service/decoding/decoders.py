@@ -31,6 +31,7 @@ class Decoders(Protocol):
 
         Raises:
             QueueFull: too many orders wait.
+            DecodersUnavailable, Draining: (the future) nobody could carry it out, which is no fault of the file.
         """
         ...
 

@@ -15,7 +15,17 @@ from typing import Any, TypeVar
 from service.decoding.confinement import WorkerLimits
 from service.decoding.orders import Order
 from service.decoding.processes import TemplateEnded, TemplateProcess, WorkerEnded, WorkerProcess
-from service.errors import DecoderCrashed, DecoderOutOfMemory, DecoderTimeout, InputError, NotReady, QueueFull
+from service.errors import (
+    DecoderCrashed,
+    DecoderOutOfMemory,
+    DecodersUnavailable,
+    DecoderTimeout,
+    Draining,
+    InputError,
+    NotReady,
+    QueueFull,
+    ServiceError,
+)
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -48,6 +58,8 @@ class _Job:
     order: Order[Any]
     future: asyncio.Future[Any]
     worker: WorkerProcess | None = None
+    was_lost: bool = False
+    """A worker had read it and was lost."""
 
 
 class ProcessDecoders:
@@ -117,10 +129,10 @@ class ProcessDecoders:
         except InputError as error:
             self._answer(job, error)
         except WorkerEnded as end:
-            if end.has_read or self._closed:
+            if end.has_read and end.reason != "lost":
                 self._answer(job, self._verdict(job.order, end))
-            elif not job.future.done():  # not this file's fault: another worker takes it
-                self._waiting.appendleft(job)
+            else:
+                self._try_again(job, end)
         except Exception as error:  # a bug; the request that met it tells
             if not job.future.done():
                 job.future.set_exception(error)
@@ -138,11 +150,27 @@ class ProcessDecoders:
         if not job.future.done():
             job.future.set_result(outcome)
 
+    def _try_again(self, job: _Job, end: WorkerEnded) -> None:
+        """Not this file's fault, as far as anybody knows: another worker takes it, but only once if one had read it."""
+        if job.future.done():
+            return
+        error: ServiceError
+        if self._closed:
+            error = Draining("the service is stopping")
+        elif end.has_read and job.was_lost:
+            error = DecodersUnavailable("the decoding processes ended twice while they had this file")
+        else:
+            job.was_lost = job.was_lost or end.has_read
+            self._waiting.appendleft(job)
+            return
+        job.future.set_exception(error)
+        job.future.exception()  # somebody may wait for it no longer
+
     def _verdict(self, order: Order[Any], end: WorkerEnded) -> InputError:
         if end.reason == "timeout":
             limit_ms = round(self._policy.timeout_s * 1000)
             return DecoderTimeout(f"decoding took longer than {limit_ms} ms", limit=limit_ms)
-        if end.reason == "crashed" and not self._closed:
+        if end.reason == "crashed":
             logger.warning("a decoder ended by %s at an order '%s'", end.how, order.kind)
         return DecoderCrashed("the decoder crashed on this file")
 

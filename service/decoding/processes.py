@@ -53,7 +53,7 @@ class WorkerEnded(Exception):
 
     Attributes:
         has_read: it had taken the order.
-        reason: why it ended: what it was killed for, `crashed` at the order, or `lost` before it.
+        reason: why it ended: what it was killed for, `crashed` at the order, or `lost`: before it, or nobody knows how.
         how: the same for the log.
     """
 
@@ -120,7 +120,10 @@ class WorkerProcess:
             return messages.read_outcome(order, *outcome)
         except ConnectionError:
             raise await self._end(has_read=False) from None
-        except (EOFError, BrokenExchange):
+        except EOFError:
+            raise await self._end(has_read=True) from None
+        except BrokenExchange:
+            self.kill("crashed")
             raise await self._end(has_read=True) from None
 
     def kill(self, reason: str) -> None:
@@ -169,7 +172,8 @@ class WorkerProcess:
                 await asyncio.shield(self.ended)
         status = self.ended.result() if self.ended.done() else None
         if self.reason is None:
-            self.reason = "lost" if not has_read else "timeout" if status == -signal.SIGXCPU else "crashed"
+            is_lost = not has_read or status is None  # with its template, which would have told
+            self.reason = "lost" if is_lost else "timeout" if status == -signal.SIGXCPU else "crashed"
         return WorkerEnded(has_read, self.reason, _explain(status))
 
     def _hear(self) -> None:
@@ -302,7 +306,8 @@ class TemplateProcess:
             return
         news = json.loads(message)
         if "ready" in news:
-            self._ready.set_result(None)
+            if not self._ready.done():  # who waited may have been cancelled
+                self._ready.set_result(None)
         elif "forked" in news:
             worker, forked = self._forks.popleft()
             worker.pid = news["forked"]

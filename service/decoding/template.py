@@ -56,7 +56,7 @@ class Template:
                     self._reap()
                 if self._control in ready and not self._obey():
                     break
-        signal.set_wakeup_fd(-1)  # the ends of those below may come when its socket is closed
+        signal.set_wakeup_fd(-1)  # its socket goes before the last children do, and Python would print that
         for child in self._children:
             os.kill(child, signal.SIGKILL)
 

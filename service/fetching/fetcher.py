@@ -8,7 +8,7 @@ import math
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 from urllib.parse import urljoin
 
@@ -17,7 +17,7 @@ import httpcore
 
 from service import __version__
 from service.errors import DeadlineExceeded, UrlNotAllowed, UrlUnreachable
-from service.fetching.network import Dialler, PublicNetwork, Resolver, SystemDialler, SystemResolver
+from service.fetching.network import Dialler, KnownHosts, PublicNetwork, Resolver, SystemDialler, SystemResolver
 from service.fetching.policy import HTTPS_PORT, Allowlist, Target
 from service.settings import Settings
 
@@ -44,6 +44,15 @@ class FetchLimits:
     max_redirects: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """One fetch on its way: where it is to go next, what is known of hosts, and who is told of its bytes."""
+
+    target: Target
+    hosts: KnownHosts
+    account: Callable[[int], None]
+
+
 class Fetcher:
     """Fetches from the hosts of an allowlist, at public addresses, over TLS.
 
@@ -59,13 +68,23 @@ class Fetcher:
         self._slots = asyncio.Semaphore(CONCURRENT_FETCHES)
         self.max_file_bytes = limits.max_bytes
 
+    def known_hosts(self) -> KnownHosts:
+        """For the fetches of one request, which look up each name once."""
+        return KnownHosts(self._resolver)
+
     async def fetch(
-        self, url: str, *, deadline_s: float = math.inf, account: Callable[[int], None] = lambda _: None
+        self,
+        url: str,
+        hosts: KnownHosts | None = None,
+        *,
+        deadline_s: float = math.inf,
+        account: Callable[[int], None] = lambda _: None,
     ) -> bytes:
         """The file behind a URL. Its content type is not believed: the decoders look at the content.
 
         Args:
             url: as the caller sent it.
+            hosts: what fetches of the same request share.
             deadline_s: the event loop's time after which nobody waits for the file.
             account: told of each chunk's bytes before it is kept; what it raises ends the fetch.
 
@@ -74,10 +93,10 @@ class Fetcher:
             UrlUnreachable: no public address, no valid certificate, no status 200, too large, too slow, cut off.
             DeadlineExceeded: `deadline_s` passed.
         """
-        target = self._allowlist.target(url)
+        fetch = _Fetch(self._allowlist.target(url), hosts or self.known_hosts(), account)
         try:
             async with asyncio.timeout_at(deadline_s if math.isfinite(deadline_s) else None), self._slots:
-                return await self._fetch_in_time(target, account)
+                return await self._fetch_in_time(fetch)
         except TimeoutError as error:
             raise DeadlineExceeded("the deadline passed while a URL was fetched") from error
 
@@ -85,30 +104,31 @@ class Fetcher:
         """Let go of the resolver's threads."""
         self._resolver.close()
 
-    async def _fetch_in_time(self, target: Target, account: Callable[[int], None]) -> bytes:
+    async def _fetch_in_time(self, fetch: _Fetch) -> bytes:
         limit = self._limits.timeout_ms
         try:
             async with asyncio.timeout(limit / 1000):
-                return await self._follow(target, account)
+                return await self._follow(fetch)
         except TimeoutError as error:
             raise UrlUnreachable(f"the URL's file did not arrive within {limit} ms", limit=limit) from error
 
-    async def _follow(self, target: Target, account: Callable[[int], None]) -> bytes:
+    async def _follow(self, fetch: _Fetch) -> bytes:
         for _ in range(self._limits.max_redirects + 1):
-            found = await self._get(target, account)
+            found = await self._get(fetch)
             if isinstance(found, bytes):
                 return found
             try:
-                target = self._allowlist.target(found)
+                fetch = replace(fetch, target=self._allowlist.target(found))
             except UrlNotAllowed as error:
                 raise UrlNotAllowed(f"a redirect is not followed: {error.detail}") from error
         limit = self._limits.max_redirects
         raise UrlUnreachable(f"the URL redirects more than {limit} times", limit=limit)
 
-    async def _get(self, target: Target, account: Callable[[int], None]) -> bytes | str:
+    async def _get(self, fetch: _Fetch) -> bytes | str:
         """The file, or the URL that the host sends us to."""
+        target = fetch.target
         host, path = target.host.encode(), target.path.encode()
-        network = PublicNetwork(self._resolver, self._dialler)
+        network = PublicNetwork(fetch.hosts, self._dialler)
         origin = httpcore.Origin(b"https", host, target.port)
         connection = httpcore.AsyncHTTPConnection(origin, self._tls, network_backend=network)
         named = host if target.port == HTTPS_PORT else b"%s:%d" % (host, target.port)
@@ -116,7 +136,7 @@ class Fetcher:
         request = httpcore.Request(b"GET", url, headers=[(b"Host", named), *HEADERS])
         try:
             response = await connection.handle_async_request(request)
-            return await self._read(response, target, account)
+            return await self._read(response, target, fetch.account)
         except NETWORK_ERRORS as error:
             raise UrlUnreachable(_explain(error)) from error
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,9 @@ OFF = (
     "URLs are not fetched by this service; its operator allows hosts with ONEPEACE_URL_FETCH=allowlist and "
     "ONEPEACE_URL_HOSTS"
 )
+
+_FetchFile = Callable[[str, Callable[[int], None]], Awaitable[bytes]]
+"""The file behind a URL; told of its bytes as they come."""
 
 
 class MediaUrls:
@@ -34,8 +37,8 @@ class MediaUrls:
     ) -> AsyncIterator[Mapping[str, bytes | InputError]]:
         """The file behind each URL, or what was wrong with it; accounted for until the exit.
 
-        All are fetched at once, the same URL once. The `room` of the request may want to hold in advance what they
-        have at most.
+        All are fetched at once, the same URL once, and each host's name is looked up once. The `room` of the request
+        may want to hold in advance what they have at most.
 
         Raises:
             InvalidRequest: the request and its files have more bytes than the service ever has at work.
@@ -63,14 +66,24 @@ class MediaUrls:
             await self._fetcher.close()
 
     async def _fetch_all(self, urls: Set[str], held: _HeldFiles, deadline_s: float) -> dict[str, bytes | InputError]:
+        fetcher = self._fetcher
+        if fetcher is None:
+            return {url: UrlNotAllowed(OFF) for url in urls}
+        hosts = fetcher.known_hosts()
+
+        def fetch(url: str, account: Callable[[int], None]) -> Awaitable[bytes]:
+            return fetcher.fetch(url, hosts, deadline_s=deadline_s, account=account)
+
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = {url: group.create_task(self._attempt(url, held, deadline_s)) for url in urls}
+                tasks = {url: group.create_task(self._attempt(url, held, fetch)) for url in urls}
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
+        finally:
+            hosts.close()
         return {url: task.result() for url, task in tasks.items()}
 
-    async def _attempt(self, url: str, held: _HeldFiles, deadline_s: float) -> bytes | InputError:
+    async def _attempt(self, url: str, held: _HeldFiles, fetch: _FetchFile) -> bytes | InputError:
         taken = 0
 
         def account(count: int) -> None:
@@ -82,10 +95,8 @@ class MediaUrls:
             held.share(count)
             taken += count
 
-        if self._fetcher is None:
-            return UrlNotAllowed(OFF)
         try:
-            return await self._fetcher.fetch(url, deadline_s=deadline_s, account=account)
+            return await fetch(url, account)
         except InputError as error:
             self._give(held, taken)  # the room is for its neighbours
             return error

@@ -77,11 +77,54 @@ class SystemDialler:
         return await self._backend.connect_tcp(address, port)
 
 
+class KnownHosts:
+    """What one request has learnt of hosts: each name is looked up once, and where nobody answered nobody asks again.
+
+    It is made anew for each request, so that no answer of a resolver outlives it.
+    """
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._lookups: dict[tuple[str, int], asyncio.Task[Sequence[str]]] = {}
+        self._unreachable: set[tuple[str, int]] = set()
+
+    async def addresses(self, host: str, port: int) -> Sequence[str]:
+        """The numeric addresses of a name. Who stops waiting does not end the lookup: others may wait for it.
+
+        Raises:
+            OSError: it has none, or nobody could say.
+            UrlUnreachable: nobody answered at any of them.
+        """
+        if (host, port) in self._unreachable:
+            raise UrlUnreachable(UNREACHABLE)
+        lookup = self._lookups.get((host, port))
+        if lookup is None:
+            lookup = asyncio.create_task(self._resolver.resolve(host, port))
+            lookup.add_done_callback(_notice)
+            self._lookups[host, port] = lookup
+        return await asyncio.shield(lookup)
+
+    def note_unreachable(self, host: str, port: int) -> None:
+        """Nobody answers there."""
+        self._unreachable.add((host, port))
+
+    def close(self) -> None:
+        """The request is over: lookups that did not begin need not."""
+        for lookup in self._lookups.values():
+            lookup.cancel()
+
+
+def _notice(lookup: asyncio.Task[Sequence[str]]) -> None:
+    """Asyncio would log the error of a lookup that nobody waits for any more."""
+    if not lookup.cancelled():
+        lookup.exception()
+
+
 class PublicNetwork(httpcore.AsyncNetworkBackend):
     """What one connection may do on the network; TLS above it still checks the certificate against the name."""
 
-    def __init__(self, resolver: Resolver, dialler: Dialler) -> None:
-        self._resolver, self._dialler = resolver, dialler
+    def __init__(self, hosts: KnownHosts, dialler: Dialler) -> None:
+        self._hosts, self._dialler = hosts, dialler
         self._stream: httpcore.AsyncNetworkStream | None = None
 
     async def connect_tcp(
@@ -98,7 +141,7 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
             UrlUnreachable: the name has no address, or one that is not public, or nobody answers there.
         """
         try:
-            addresses = await self._resolver.resolve(host, port)
+            addresses = await self._hosts.addresses(host, port)
         except OSError as error:
             raise UrlUnreachable(UNREACHABLE) from error
         if not all(map(is_public, addresses)):
@@ -111,6 +154,7 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
                     return self._stream
             except (OSError, httpcore.NetworkError, httpcore.TimeoutException):
                 continue
+        self._hosts.note_unreachable(host, port)
         raise UrlUnreachable(UNREACHABLE)
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ async def classify(runtime: Runtime, context: RequestContext, wanted: ClassifyRe
 
     Raises:
         ModelNotServed, InvalidRequest, EngineFailure, Unavailable.
+        Unauthenticated, Forbidden, RateLimited: see `Caller.charge_items`.
     """
     item = wanted.input.item("/input")
     labels = [TextItem(label, f"/labels/{i}") for i, label in enumerate(wanted.labels)]
@@ -28,7 +29,10 @@ async def classify(runtime: Runtime, context: RequestContext, wanted: ClassifyRe
         await runtime.embedder.embed_all([item, *wrong], context.stages)  # names what is wrong with the item, too
     lookup = runtime.label_vectors.look_up(choice.prompts())
     chars = sum(prompt.chars for prompt in lookup.missing)
+    if lookup.missing:
+        context.stages.tally.add("text", len(lookup.missing))
     runtime.admission.take(context, items=len(lookup.missing), num_bytes=chars)
+    context.charge_up_to(context.held_items)
     found = await classify_item(runtime.embedder, runtime.label_vectors, lookup, item, choice, context.stages)
     return LabelsResult(runtime.space, found.labels, found.notes, none_of_these=found.none_of_these)
 

@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,8 @@ Pixels = npt.NDArray[np.uint8]
 Region = tuple[float, float, float, float]
 """x0, y0, x1, y1 as fractions of the upright picture's sides."""
 WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
+REDUCED_SIDE_FACTOR = 4
+"""As of JPEGs (`jpeg.SCALED_SIDE_FACTOR`): photographs stay within 1 grey level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ def decode_regions(data: bytes, regions: Sequence[Region], *, size: int, max_pix
 
     Where a region ends, the filter sees the pixels beyond, as in Pillow's `resize(box=…)`. Corners may come in any
     order and lie outside; a region is at least one pixel wide and high. Large JPEGs are decoded at the scale that the
-    smallest region needs.
+    smallest region needs. Large regions are cut out of a picture made smaller by averaging, which still is at least
+    `REDUCED_SIDE_FACTOR` times `size` there, so that each costs little however large the picture is.
 
     Raises:
         UnreadableImage, ImageTooLarge: as `decode_image`.
@@ -85,7 +88,12 @@ def decode_regions(data: bytes, regions: Sequence[Region], *, size: int, max_pix
     smallest = min(min(x1 - x0, y1 - y0) for x0, y0, x1, y1 in regions)
     with _decoder_errors(data, max_pixels):
         picture = _open(data, min(MAX_SIDE, math.ceil(size / max(smallest, 1 / MAX_SIDE))), max_pixels)
-        return [picture.square(size, region) for region in regions]
+        factors = {region: picture.factors(size, region) for region in regions}
+        squares: dict[Region, Pixels] = {}
+        for shared in sorted(set(factors.values())):  # one smaller picture in memory at a time
+            reduced = picture.reduced(shared)
+            squares |= {region: reduced.square(size, region) for region, own in factors.items() if own == shared}
+        return [squares[region] for region in regions]
 
 
 def _tidied(region: Region) -> Region:
@@ -122,6 +130,20 @@ class _Picture:
     orientation: int
     width: int
     height: int
+
+    def factors(self, size: int, region: Region) -> tuple[int, int]:
+        """How many columns and rows of this picture may become one before a region is resized: powers of two."""
+        x0, y0, x1, y1 = region
+        sides = (x1 - x0) * self.filled[0], (y1 - y0) * self.filled[1]
+        across, down = (2 ** max(0, int(math.log2(max(1.0, side / (REDUCED_SIDE_FACTOR * size))))) for side in sides)
+        return across, down
+
+    def reduced(self, factors: tuple[int, int]) -> _Picture:
+        """The picture with so many columns and rows averaged to one."""
+        if factors == (1, 1):
+            return self
+        filled = self.filled[0] / factors[0], self.filled[1] / factors[1]
+        return replace(self, image=self.image.reduce(factors), filled=filled)
 
     def square(self, size: int, region: Region) -> Pixels:
         """A region of the upright picture, in fractions of its sides, as uint8 [3, S, S]."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +50,7 @@ class TextTokenizer:
         self._end = self._tokenizer.encode("").ids[-1]
         ids = np.fromiter(self._tokenizer.get_vocab(with_added_tokens=True).values(), dtype=np.int64)
         self._is_known = np.bincount(ids) > 0  # [largest id + 1]
+        self._is_known &= _made_by_merges(json.loads(self._tokenizer.to_str())["model"], len(self._is_known))
         self._is_known[PAD_TOKEN] = False  # the model would not see it
 
     def encode(self, text: str) -> EncodedText:
@@ -69,21 +72,23 @@ class TextTokenizer:
             ids: at least one, 0 to 2³¹ − 1. What is beyond the model's limit is cut off, as of a text.
 
         Raises:
-            InvalidText: more ids than a text may have bytes.
-            InvalidField: an id that no text can have.
+            InvalidText: more ids than a text may have bytes: each stands for one at least.
+            InvalidField: an id that no text can have there: the end token stands last only.
         """
         if len(ids) > self._max_bytes:
-            detail = f"the text has {len(ids)} token ids, the limit is {self._max_bytes}"
+            detail = f"the text has {len(ids)} token ids, the limit is {self._max_bytes}, as of bytes"
             raise InvalidText(detail, limit=self._max_bytes, actual=len(ids))
         given = np.array(ids, dtype=np.int64)
         largest = len(self._is_known) - 1
+        if ids[-1] == self._end:
+            given = given[:-1]
         is_wrong = (given > largest) | ~self._is_known[np.minimum(given, largest)]
         if is_wrong.any():
             place = int(is_wrong.argmax())
-            detail = f"token id {ids[place]} at {place} is not one of the model's tokenizer (0 to {largest})"
-            raise InvalidField(detail, limit=largest, actual=ids[place])
-        if ids[-1] == self._end:
-            given = given[:-1]
+            if ids[place] > largest:
+                detail = f"token id {ids[place]} at {place} is not one of the model's tokenizer (0 to {largest})"
+                raise InvalidField(detail, limit=largest, actual=ids[place])
+            raise InvalidField(f"token id {ids[place]} at {place} is one that no text has there", actual=ids[place])
         kept = len(given) if self._max_tokens is None else self._max_tokens - 1
         return EncodedText(np.append(given[:kept], self._end), len(given) > kept)
 
@@ -96,6 +101,18 @@ class TextTokenizer:
         except UnicodeEncodeError as error:
             raise InvalidText("the text has a lone surrogate, which UTF-8 can't carry") from error
         refuse_long(size, self._max_bytes)
+
+
+def _made_by_merges(model: dict[str, Any], count: int) -> NDArray[np.bool_]:
+    """Which of `count` ids texts can have: not the special tokens of a BPE model's vocabulary."""
+    can_be = np.ones(count, dtype=np.bool_)
+    if model["type"] != "BPE":
+        return can_be
+    pairs = (pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"])
+    merged = {"".join(pair) for pair in pairs} | {model["unk_token"]}
+    for token, number in model["vocab"].items():
+        can_be[number] = len(token) == 1 or token in merged
+    return can_be
 
 
 def refuse_long(size: int, max_bytes: int) -> None:

@@ -13,7 +13,7 @@ from service.runtime import context_of, runtime_of
 from service.wire.answers import EmbedAnswer, embed_body, json_response
 from service.wire.arrays import ARROW, NPY, arrow_response, check_npy, npy_response
 from service.wire.form import FormRule
-from service.wire.negotiation import preferred
+from service.wire.negotiation import preferred, varied
 from service.wire.schemas import EmbedEnvelope, EmbedRequest
 
 router = APIRouter(route_class=LeanRoute)
@@ -47,5 +47,5 @@ async def embed(request: Request) -> Response:
         check_npy(wanted)
     result = await handler.embed(runtime, context, wanted)
     if media_type == NPY:
-        return npy_response(result)
-    return arrow_response(result) if media_type == ARROW else json_response(embed_body(result))
+        return varied(npy_response(result))
+    return varied(arrow_response(result) if media_type == ARROW else json_response(embed_body(result)))

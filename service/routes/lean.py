@@ -30,6 +30,7 @@ COMMON_ERRORS: tuple[type[errors.ServiceError], ...] = (
     errors.RateLimited,
     errors.EngineFailure,
     errors.NotReady,
+    errors.DecodersUnavailable,
     errors.EngineUnavailable,
     errors.DeadlineExceeded,
 )

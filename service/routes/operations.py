@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from service.errors import RateLimited, Unauthenticated
 from service.handlers.info import describe
+from service.lifecycle import ENGINE_DEAD
 from service.routes.lean import LeanRoute, problem_responses
 from service.runtime import runtime_of
 from service.wire.answers import json_response
 from service.wire.operations import DeadAnswer, InfoAnswer, LiveAnswer, NotReadyAnswer, ReadyAnswer
 
 router = APIRouter(route_class=LeanRoute)
-DEAD = "engine_dead"
 
 
 @router.get(
@@ -37,7 +37,7 @@ async def info(request: Request) -> Response:
 async def live(request: Request) -> Response:
     """200 while the event loop turns; 503 when a thread of the embedded engine has died."""
     alive = runtime_of(request).alive()
-    return _health({"status": "live" if alive else DEAD}, well=alive)
+    return _health({"status": "live" if alive else ENGINE_DEAD}, well=alive)
 
 
 @router.get(
@@ -52,9 +52,8 @@ async def ready(request: Request) -> Response:
     A Triton that is away later shows in `engine` alone.
     """
     runtime = runtime_of(request)
-    status = runtime.lifecycle.state.value if runtime.alive() else DEAD
     engine = "ready" if runtime.engine.ready() else "unavailable"
-    return _health({"status": status, "engine": engine}, well=runtime.ready())
+    return _health({"status": runtime.status(), "engine": engine}, well=runtime.ready())
 
 
 @router.get("/metrics", summary="Prometheus metrics", include_in_schema=False)

@@ -14,7 +14,7 @@ from service.wire.answers import SimilarityAnswer
 from service.wire.arrays import NPY
 from service.wire.form import FormRule
 from service.wire.matrices import npy_matrix, similarity_answer
-from service.wire.negotiation import preferred
+from service.wire.negotiation import preferred, varied
 from service.wire.schemas import SimilarityRequest
 
 router = APIRouter(route_class=LeanRoute)
@@ -39,4 +39,4 @@ async def similarity(request: Request) -> Response:
     wanted = await runtime.read(request, SimilarityRequest, FORM)
     result = await compare_items(runtime, context, wanted)
     wants_npy = preferred(context.headers.get(b"accept"), (NPY,), "application/json") == NPY
-    return npy_matrix(result) if wants_npy else similarity_answer(result)
+    return varied(npy_matrix(result) if wants_npy else similarity_answer(result))

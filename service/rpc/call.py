@@ -20,7 +20,7 @@ from service.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 DEADLINE_SLACK_S = 0.1
-"""A client's clock starts before ours, by its call's way to us: so little ahead of its deadline is that deadline."""
+"""A client's clock starts before ours, by the way here: who leaves so little ahead of a deadline met it."""
 STOPPED = "the service stopped before the answer was ready"
 
 Metadata = list[tuple[str, str | bytes]]
@@ -223,7 +223,7 @@ class Calls:
             call.resume()
             error = call.verdict
         except ServiceError as known:
-            error = known.with_traceback(None)  # which would keep the message, in a cycle with this very frame
+            error = known.let_go()
         except grpc.aio.InternalError as gone:  # an answer can't be written: the client has left
             raise asyncio.CancelledError from gone
         except Exception:

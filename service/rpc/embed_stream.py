@@ -15,6 +15,7 @@ from service.handlers.results import EmbedResult
 from service.rpc.answers import stream_message
 from service.rpc.call import Call
 from service.rpc.generated import onepeace_pb2 as pb
+from service.rpc.intake import StreamPlace
 from service.rpc.messages import item_value, options_value, parse
 from service.rpc.stream_room import StreamRoom
 from service.runtime import Runtime
@@ -24,6 +25,8 @@ from service.wire.schemas import EmbedEnvelope, EmbedOptions
 logger = logging.getLogger(__name__)
 ENGINE_RETRY_S = 0.25
 """How long an item waits before it asks a remote engine again whose queue was full."""
+RATE_LOOK_S = 1.0
+"""A stream that waits for its key's rate looks so often whether the key file has a new one."""
 TRACED_ITEMS = 64
 """Items of one stream that its trace shows, the first ones: a stream may have millions."""
 
@@ -40,8 +43,10 @@ class _Message:
 class EmbedStream:
     """One stream. The reader stops while the window is full; a place in it is free again once an answer was sent."""
 
-    def __init__(self, call: Call, runtime: Runtime, room: StreamRoom, stopping: asyncio.Event) -> None:
-        self._call, self._runtime, self._room, self._stopping = call, runtime, room, stopping
+    def __init__(
+        self, call: Call, runtime: Runtime, room: StreamRoom, stopping: asyncio.Event, place: StreamPlace
+    ) -> None:
+        self._call, self._runtime, self._room, self._stopping, self._place = call, runtime, room, stopping, place
         self._window = asyncio.Semaphore(runtime.settings.grpc_stream_window)
         self._sending, self._turn = asyncio.Lock(), asyncio.Lock()
         self._messages: set[_Message] = set()
@@ -75,10 +80,20 @@ class EmbedStream:
         self._error = Draining("the service is stopping: send what was not answered to another")
         reader.cancel()
 
+    async def _keep_to_rate(self) -> None:
+        """Wait until the key's rate allows an item more: before a message is there, which would hold room for it."""
+        await asyncio.sleep(0)  # the items that were just read come to where they are charged
+        caller = self._call.context.caller
+        while caller is not None and (wait_s := caller.items_wait_s()):  # noqa: ASYNC110 (a rate has no event)
+            await asyncio.sleep(min(wait_s, RATE_LOOK_S))
+
     async def _read(self, group: asyncio.TaskGroup) -> None:
         try:
+            await self._keep_to_rate()
             while (data := await self._call.receive()) is not None:
-                await self._take(data, group)
+                with self._place.work():
+                    await self._take(data, group)
+                await self._keep_to_rate()
         except ServiceError as error:  # what was read before is still answered
             self._error = error
 
@@ -108,13 +123,17 @@ class EmbedStream:
                 self._room.give_back(context)
         for place, name in enumerate(names):
             await self._window.acquire()
-            group.create_task(self._answer(message, place, name, self._items))
+            group.create_task(self._work(message, place, name, self._items))
             self._items += 1
 
     def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
         """Options that are wrong end the stream, as they would a request."""
         read_options(self._runtime, check(EmbedOptions, options, strict=True, max_items=None))
         return options
+
+    async def _work(self, message: _Message, place: int, name: str, index: int) -> None:
+        with self._place.work():
+            await self._answer(message, place, name, index)
 
     async def _answer(self, message: _Message, place: int, name: str, index: int) -> None:
         context = self._new_context(message, traced=index < TRACED_ITEMS)

@@ -60,7 +60,8 @@ def status_of(error: errors.ServiceError, request_id: str) -> Status:
         retry.retry_delay.FromSeconds(error.retry_after_s)
         details.append(retry)
     details += [error_details_pb2.RequestInfo(request_id=request_id), problem]
-    message = error.detail[:MAX_MESSAGE_CHARS]
+    place = wrong[0].pointer if len(wrong) == 1 and isinstance(wrong[0], errors.InputError) else ""
+    message = (f"{place}: {error.detail}" if place else error.detail)[:MAX_MESSAGE_CHARS]
     status = status_pb2.Status(code=code.value[0], message=message, details=[_packed(detail) for detail in details])
     return Status(code, message, status.SerializeToString())
 

@@ -112,8 +112,8 @@ class Servicer:
 
     async def _stream(self, call: Call) -> bytes:
         await call.greet()
-        with self._calls.intake.stream():
-            await EmbedStream(call, self._runtime, self._room, self._calls.stopping).run()
+        with self._calls.intake.stream(call.end) as place:
+            await EmbedStream(call, self._runtime, self._room, self._calls.stopping, place).run()
         return b""
 
 

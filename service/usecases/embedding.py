@@ -182,7 +182,7 @@ class Embedder:
 
     def _check_vector(self, item: VectorItem) -> GivenVector | InputError:
         """A caller's own vector, L2-normalised."""
-        if item.fingerprint is not None and item.fingerprint not in self._known:
+        if item.fingerprint is not None and item.fingerprint.lower() not in self._known:
             return FingerprintMismatch("the vector was made by another model", pointer=f"{item.pointer}/fingerprint")
         vector = np.asarray(item.vector, dtype=np.float64)
         pointer = f"{item.pointer}/embedding"

@@ -60,14 +60,16 @@ class Heads:
     async def ground(
         self, image: ImageItem, phrases: Sequence[TextItem], stages: Stages
     ) -> tuple[list[GroundedPhrase], Note]:
-        """One box for each phrase; the picture is decoded once.
+        """One box for each phrase; the picture is decoded once, and equal phrases are one row.
 
         Raises:
             ModelNotServed, InvalidRequest, EngineFailure, QueueFull.
         """
         (decoded,), tokens = await self._image_and_texts("grounding", [image], phrases, stages)
-        rows = [_row("grounding", text, {"pixels": decoded.pixels}) for text in tokens]
-        outputs = await self._run(rows, stages)
+        distinct = {text.tokens.tobytes(): text for text in tokens}
+        rows = [_row("grounding", text, {"pixels": decoded.pixels}) for text in distinct.values()]
+        found = dict(zip(distinct, await self._run(rows, stages), strict=True))
+        outputs = [found[text.tokens.tobytes()] for text in tokens]
         width, height = decoded.width, decoded.height
         boxes = []
         for phrase, output in zip(phrases, outputs, strict=True):
@@ -83,6 +85,7 @@ class Heads:
         """The boxes with scores: the cosine between the phrase's vector and that of the picture within its box.
 
         The file is decoded a second time, once for all boxes: pixels at full size do not wait in memory for boxes.
+        Equal boxes are one crop.
 
         Raises:
             ModelNotServed: the repository lacks the text or the image model.
@@ -91,14 +94,15 @@ class Heads:
         preprocessor = self._pipeline.preprocessor
         for model in ("text", "image"):
             preprocessor.model(model)
-        regions = [box.box_normalized for box in boxes]
+        regions = list(dict.fromkeys(box.box_normalized for box in boxes))
         (crops,) = await self._pipeline.decode([preprocessor.regions("image", image.payload, regions)], stages)
         if wrong := _errors([crops], [image], stages):
             raise InvalidRequest(wrong)
         rows = [text_row("text", text) for text in await self._texts("text", phrases, stages)]
         rows += [Prepared("image", {"pixels": pixels}, 0, {}) for some in _good([crops]) for pixels in some]
         vectors = np.stack(await self._run(rows, stages))
-        cosines = np.sum(vectors[: len(boxes)] * vectors[len(boxes) :], axis=1)
+        places = [len(boxes) + regions.index(box.box_normalized) for box in boxes]
+        cosines = np.sum(vectors[: len(boxes)] * vectors[places], axis=1)
         return [replace(box, score=float(cosine)) for box, cosine in zip(boxes, cosines, strict=True)]
 
     async def label_audio(self, clip: AudioItem, top_k: int, stages: Stages) -> tuple[list[ScoredLabel], Note]:

@@ -49,7 +49,7 @@ def check_windows(pipeline: Pipeline, model: str, seconds: float, hop_s: float |
         limit = spec.max_s if seconds > spec.max_s else spec.min_s
         raise InvalidRequest([InvalidField(detail, limit=limit, actual=seconds, pointer=f"{pointer}/seconds")])
     if not MIN_HOP_S <= hop_s <= seconds:
-        detail = f"the hop is {MIN_HOP_S:g} s to the window's length: longer ones leave gaps"
+        detail = f"the hop is {MIN_HOP_S:g} s to {seconds:g} s, the window's length: a longer one leaves gaps"
         limit = seconds if hop_s > seconds else MIN_HOP_S
         raise InvalidRequest([InvalidField(detail, limit=limit, actual=hop_s, pointer=f"{pointer}/hop")])
     return Windows(seconds, hop_s)

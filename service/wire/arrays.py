@@ -38,7 +38,7 @@ def check_npy(wanted: EmbedOptions) -> None:
         InvalidRequest: several encodings, windows, or errors in the place of rows do not.
     """
     wrong: list[InputError] = []
-    if not isinstance(wanted.encoding, str):
+    if not isinstance(wanted.encoding, str) and len(wanted.encoding) > 1:
         wrong.append(InvalidField(f"{NPY} holds one encoding", limit=1, pointer="/encoding"))
     if wanted.on_error == "report":
         wrong.append(InvalidField(f"{NPY} has no place for errors; JSON and Arrow have", pointer="/on_error"))

@@ -12,11 +12,11 @@ from starlette.requests import ClientDisconnect, Request
 
 from service.admission import Admission
 from service.context import RequestContext
-from service.errors import BodyTooLarge, MalformedBody, UnsupportedBody
+from service.errors import BodyTooLarge, InvalidRequest, MalformedBody, UnsupportedBody
 from service.settings import Settings
 from service.wire import schemas
 from service.wire.checking import check, parse_json
-from service.wire.form import FormRule, arrange
+from service.wire.form import FormRule, arrange, name_missing
 from service.wire.multipart import parse_multipart
 
 Schema = TypeVar("Schema", bound=schemas.Request)
@@ -40,6 +40,7 @@ class BodyReader:
             InvalidRequest: names every field that is wrong.
         """
         started_s = time.perf_counter()
+        _refuse_encoded(context)
         content_type = context.headers.get(b"content-type", b"").decode("latin-1")
         media_type = _media_type(content_type)
         max_items = self.settings.max_items
@@ -49,7 +50,11 @@ class BodyReader:
                 return check(schema, value, strict=True, max_items=max_items)
             if media_type == "multipart/form-data":
                 fields = parse_multipart(await self._bytes(request, context), content_type)
-                return check(schema, arrange(fields, form), strict=False, max_items=max_items)
+                value = arrange(fields, form)
+                try:
+                    return check(schema, value, strict=False, max_items=max_items)
+                except InvalidRequest as error:
+                    raise name_missing(error, value, form) from error
         finally:
             context.stages.spent("read", started_s)
         raise UnsupportedBody("the content type must be application/json or multipart/form-data")
@@ -62,6 +67,7 @@ class BodyReader:
             UnsupportedBody, MalformedBody: it is not JSON.
         """
         started_s = time.perf_counter()
+        _refuse_encoded(context)
         try:
             if _media_type(context.headers.get(b"content-type", b"").decode("latin-1")) != "application/json":
                 raise UnsupportedBody("the content type must be application/json")
@@ -90,6 +96,11 @@ class BodyReader:
         context.body_read_s = asyncio.get_running_loop().time()
         context.stages.deadline_s = context.body_read_s + self.settings.deadline_ms / 1000
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _refuse_encoded(context: RequestContext) -> None:
+    if context.headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+        raise UnsupportedBody("compressed bodies are not taken: send the body as it is, without Content-Encoding")
 
 
 def _media_type(content_type: str) -> str:

@@ -19,7 +19,9 @@ MAX_ERRORS = 256  # of one answer
 MAX_FIELDS = 32  # of one object
 MAX_JSON_VALUES = 1_000_000  # of one body; 500 vectors of 1536 numbers have 768,000
 
-DETAILS = {"model_type": "Input should be an object", "model_attributes_type": "Input should be an object"}
+DETAILS = {"model_type": "Input should be an object", "model_attributes_type": "Input should be an object"} | {
+    "int_type": "Input should be an integer, of at most 64 bits"
+}
 """Our words where pydantic's would speak of Python."""
 
 _EMBED_ITEM: TypeAdapter[Any] = TypeAdapter(EmbedItem)
@@ -53,6 +55,7 @@ def check(schema: type[Schema], value: object, *, strict: bool, max_items: int |
     """
     if isinstance(value, dict):
         _count_fields(value, "")
+        value = _without_nulls(schema, value)
         if max_items is not None:
             _count_items(value, schema.counted, max_items)
     try:
@@ -126,6 +129,18 @@ def _count_items(value: dict[str, Any], counted: Sequence[str], max_items: int) 
             _count_fields(content, f"/{escape(name)}")
     longest = max(counts, key=lambda name: counts[name], default="")
     refuse_too_many(sum(counts.values()), max_items, f"/{longest}")
+
+
+def _without_nulls(schema: type[Request], value: dict[str, Any]) -> dict[str, Any]:
+    """`null` says that an option is left out, whichever it is; what is required or unknown keeps it, and is refused."""
+    if None not in value.values():
+        return value
+    fields = schema.model_fields
+    return {
+        name: content
+        for name, content in value.items()
+        if content is not None or name not in fields or fields[name].is_required()
+    }
 
 
 def _count(content: object, name: str, max_items: int) -> int:

@@ -38,7 +38,7 @@ async def compress(response: Response, accept_encoding: bytes | None, min_bytes:
     is_stream = isinstance(response, StreamingResponse)
     if not is_stream and len(response.body) < min_bytes:
         return
-    response.headers["vary"] = "accept-encoding"
+    response.headers.add_vary_header("accept-encoding")
     encoding = preferred(accept_encoding, OFFERED, "")
     if not encoding:
         return

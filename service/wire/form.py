@@ -52,13 +52,30 @@ def arrange(fields: Sequence[FormField], form: Mapping[str, FormRule]) -> dict[s
                 errors[pointer] = InvalidText("a text field must be UTF-8", pointer=pointer)
                 continue
         if not _place(value, rule, content):
-            what = entry.name if rule.part_of else rule.target
-            errors[pointer] = InvalidField(f"'{what}' may stand only once", pointer=pointer)
+            rivals = _names(form, rule.target) if rule.key and not rule.part_of else [entry.name]
+            which = "may stand" if len(rivals) == 1 else "together may stand"
+            detail = f"{' and '.join(map(repr, rivals))} {which} only once"
+            errors[pointer] = InvalidField(detail, pointer=pointer)
         if len(errors) > MAX_ERRORS:
             break
     if errors:
         raise InvalidRequest(list(errors.values())[:MAX_ERRORS])
     return value
+
+
+def name_missing(error: InvalidRequest, value: Mapping[str, Any], form: Mapping[str, FormRule]) -> InvalidRequest:
+    """The error of a form's `value`, with what is missing named as the form has it; one of several is needed: all."""
+    for item in error.errors:
+        target = item.pointer.removeprefix("/")
+        names = _names(form, target)
+        if target not in value and names:
+            item.detail = f"a field is missing: {' or '.join(map(repr, names))}"
+            item.pointer = f"/{names[0]}" if len(names) == 1 else item.pointer
+    return InvalidRequest(error.errors)
+
+
+def _names(form: Mapping[str, FormRule], target: str) -> list[str]:
+    return [name for name, rule in form.items() if rule.target == target]
 
 
 def _place(value: dict[str, Any], rule: FormRule, content: Any) -> bool:

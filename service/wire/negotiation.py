@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from starlette.responses import Response
+
 MAX_HEADER_BYTES = 1024
 """Of a list of preferences; browsers send some 150."""
 
@@ -22,6 +24,12 @@ def preferred(header: bytes | None, offered: Sequence[str], default: str) -> str
         if (name in offered or name == default) and quality > best_quality:
             best, best_quality = name, quality
     return best
+
+
+def varied(response: Response) -> Response:
+    """The answer, marked as one that another `Accept` would have changed (RFC 9110, 12.5.5)."""
+    response.headers.add_vary_header("accept")
+    return response
 
 
 def _quality(parameters: Sequence[str]) -> float:

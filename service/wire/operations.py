@@ -88,5 +88,5 @@ class ReadyAnswer(BaseModel):
 class NotReadyAnswer(BaseModel):
     """Answer of `/health/ready` with 503."""
 
-    status: Literal["starting", "draining", "engine_unavailable", "engine_dead"]
+    status: Literal["starting", "draining", "engine_unavailable", "engine_dead", "decoders_unavailable"]
     engine: Literal["ready", "unavailable"]

@@ -20,6 +20,7 @@ from service.errors import (
     Forbidden,
     InputError,
     InvalidRequest,
+    Number,
     RateLimited,
     RequestError,
     RequestTooSlow,
@@ -34,6 +35,7 @@ from service.wire.openai import errors as openai
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:onepeace:problem:"
 LINGER_S = 5.0
+LARGEST_NUMBER = 2**63 - 1
 
 
 def problem_body(error: ServiceError, *, request_id: str, instance: str) -> dict[str, Any]:
@@ -64,8 +66,13 @@ def input_error_body(error: ServiceError) -> dict[str, Any]:
 
 def _details(error: ServiceError, pointer: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"pointer": pointer, "code": error.code, "detail": error.detail}
-    entry.update({k: v for k, v in (("limit", error.limit), ("actual", error.actual)) if v is not None})
+    entry.update({k: v for k, v in (("limit", error.limit), ("actual", error.actual)) if _is_writable(v)})
     return entry
+
+
+def _is_writable(number: Number | None) -> bool:
+    """Whether JSON's writer takes it: a form's field may hold thousands of digits."""
+    return number is not None and abs(number) <= LARGEST_NUMBER
 
 
 class LingeringResponse(Response):
@@ -90,7 +97,7 @@ class LingeringResponse(Response):
 
 def problem_response(request: Request, error: ServiceError) -> Response:
     """Render an error for the request that met it, and note it for the metrics."""
-    request.scope["onepeace.error"] = error.with_traceback(None)  # which would keep the body
+    request.scope["onepeace.error"] = error.let_go()
     context: RequestContext | None = request.scope.get("onepeace.context")
     request_id = context.request_id if context else ""
     media_type, status = MEDIA_TYPE, error.status

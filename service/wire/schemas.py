@@ -154,14 +154,16 @@ def _kind(value: Any) -> str | None:
 
 KINDS = ("text", "tokens", "image", "audio", "embedding", "parts")
 TextTag, TokensTag, ImageTag, AudioTag, VectorTag, PartsTag = (Tag(TAG_PREFIX + kind) for kind in KINDS)
-_ONE_OF = Discriminator(
-    _kind,
-    custom_error_type="no_kind",
-    custom_error_message="an item needs one of: text, tokens, image, audio, parts (and embedding, in /similarity)",
-)
+
+
+def _one_of(what: str, *kinds: str) -> Discriminator:
+    detail = f"{what} needs one of: {', '.join(kinds)}"
+    return Discriminator(_kind, custom_error_type="no_kind", custom_error_message=detail)
+
+
 Part = Annotated[
     Annotated[Text, TextTag] | Annotated[Tokens, TokensTag] | Annotated[Image, ImageTag] | Annotated[Audio, AudioTag],
-    _ONE_OF,
+    _one_of("a part", *KINDS[:4]),
 ]
 
 
@@ -189,7 +191,7 @@ EmbedItem = Annotated[
     | Annotated[Image, ImageTag]
     | Annotated[Audio, AudioTag]
     | Annotated[Parts, PartsTag],
-    _ONE_OF,
+    _one_of("an item", *KINDS[:4], "parts"),
 ]
 AnyItem = Annotated[
     Annotated[Text, TextTag]
@@ -198,7 +200,7 @@ AnyItem = Annotated[
     | Annotated[Audio, AudioTag]
     | Annotated[Parts, PartsTag]
     | Annotated[Vector, VectorTag],
-    _ONE_OF,
+    _one_of("an item", *KINDS),
 ]
 
 

@@ -63,11 +63,13 @@ class ScriptedServer:
 
 
 @contextmanager
-def scripted_server(script: Script, info: bytes = json.dumps(INFO).encode()) -> Iterator[ScriptedServer]:
+def scripted_server(
+    script: Script, info: bytes = json.dumps(INFO).encode(), *, port: int = 0, keep_alive: bool = True
+) -> Iterator[ScriptedServer]:
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        protocol_version = "HTTP/1.1" if keep_alive else "HTTP/1.0"
         disable_nagle_algorithm = True
 
         def setup(self) -> None:
@@ -112,7 +114,7 @@ def scripted_server(script: Script, info: bytes = json.dumps(INFO).encode()) -> 
     class Server(ThreadingHTTPServer):
         daemon_threads = False
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", port), Handler) as server:
         state = ScriptedServer(f"http://127.0.0.1:{server.server_address[1]}")
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from onepeace_client import Client, InvalidInput, OnePeaceError, Options, RequestRefused, RetryPolicy, Unavailable
+from onepeace_client import (
+    AsyncClient,
+    Client,
+    ClientClosed,
+    InvalidInput,
+    OnePeaceError,
+    Options,
+    RequestRefused,
+    RetryPolicy,
+    Unavailable,
+    UnknownFile,
+)
 from onepeace_client.errors import BY_CODE, error_class
 from service import errors as server_errors
-from tests.client.scripted_server import Answer, always, problem, scripted_server
+from tests.client.scripted_server import Answer, always, give_vectors, problem, scripted_server
 
 
 def server_codes(base: type[server_errors.ServiceError] = server_errors.ServiceError) -> Iterator[tuple[str, int]]:
@@ -63,3 +75,27 @@ def test_a_proxys_page_counts_by_its_status(status: int, kind: type[OnePeaceErro
 def test_a_code_of_a_newer_server_counts_by_its_status() -> None:
     assert error_class("new_code", 422) is InvalidInput
     assert error_class("new_code", 501).default_code == "internal_error"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "grpc://127.0.0.1:1"])
+async def test_a_closed_client_says_so(url: str) -> None:
+    client, async_client = Client(url), AsyncClient(url)
+    client.close()
+    await async_client.close()
+    with pytest.raises(ClientClosed):
+        client.embed(["a"])
+    with pytest.raises(ClientClosed):
+        next(client.embed_stream(["a"]))
+    with pytest.raises(ClientClosed):
+        await async_client.embed(["a"])
+    with pytest.raises(ClientClosed):
+        await anext(async_client.embed_stream(["a"]))
+
+
+def test_a_file_that_is_not_there_or_unknown_is_said_by_its_own_error(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"\0\1")
+    with scripted_server(give_vectors) as server, Client(server.url) as client:
+        with pytest.raises(FileNotFoundError, match=r"nowhere\.jpg"):
+            client.embed(["a", tmp_path / "nowhere.jpg"])
+        with pytest.raises(UnknownFile, match=r"items\[1\]: a\.bin"):
+            client.embed(["a", tmp_path / "a.bin"])

@@ -16,6 +16,7 @@ from onepeace_client import (
     AsyncClient,
     Client,
     DeadlineExceeded,
+    NotConnected,
     OnePeaceError,
     Options,
     ProtocolError,
@@ -173,7 +174,7 @@ def test_the_deadline_goes_to_the_server_and_holds() -> None:
 
 def test_no_server_is_unreachable() -> None:
     with Client("grpc://127.0.0.1:1", FAST) as client:
-        with pytest.raises(Unreachable):
+        with pytest.raises(NotConnected):
             client.embed(["a"], deadline_s=5.0)
         assert client.profile().requests == FAST.retries.attempts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,6 +14,7 @@ from onepeace_client import (
     DeadlineExceeded,
     EngineFailure,
     InvalidInput,
+    NotConnected,
     Options,
     ProtocolError,
     QueueFull,
@@ -91,7 +93,7 @@ def test_what_another_try_would_not_mend_is_not_tried_again(answer: Answer, erro
 
 def test_a_long_outage_costs_a_tenth_more_requests_and_the_reserve() -> None:
     calls = 300
-    with scripted_server(always(problem(503, "not_ready"))) as server, Client(server.url, FAST) as client:
+    with scripted_server(always(problem(503, "engine_unavailable"))) as server, Client(server.url, FAST) as client:
         for _ in range(calls):
             with pytest.raises(Unavailable):
                 client.embed(["a"])
@@ -136,9 +138,53 @@ def test_no_server_is_unreachable() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with Client(f"http://127.0.0.1:{port}", FAST) as client:
-        with pytest.raises(Unreachable):
+        with pytest.raises(NotConnected):
             client.embed(["a"])
         assert client.profile().requests == FAST.retries.attempts
+
+
+def test_a_server_that_is_started_anew_ends_no_call() -> None:
+    def starting(number: int, body: bytes) -> Answer:
+        return problem(503, "not_ready") if number < 30 else vectors(body)
+
+    quick = Options(retries=RetryPolicy(first_wait_s=0.01, longest_wait_s=0.05, reserve=3.0))
+    with scripted_server(give_vectors, keep_alive=False) as before:
+        client = Client(before.url, quick)
+        client.info()
+    with client, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(client.embed, ["a"] * 50)
+        time.sleep(1.0)
+        with scripted_server(starting, port=int(before.url.rpartition(":")[2]), keep_alive=False):
+            assert call.result(30).vectors.shape == (50, 2)
+        assert client.profile().retries > 40
+
+
+async def test_a_server_that_stays_away_is_left_when_the_patience_ends() -> None:
+    quick = Options(retries=RetryPolicy(attempts=2, first_wait_s=0.01, longest_wait_s=0.02, patience_s=0.5))
+    with scripted_server(give_vectors, keep_alive=False) as server:
+        client = AsyncClient(server.url, quick)
+        await client.info()
+    async with client:
+        started = time.monotonic()
+        with pytest.raises(NotConnected):
+            await client.embed(["a"])
+        assert 0.4 < time.monotonic() - started < 5.0
+        assert client.profile().retries > quick.retries.attempts
+
+
+def test_one_attempt_means_no_patience() -> None:
+    once = Options(retries=RetryPolicy(attempts=1))
+    with scripted_server(always(problem(503, "not_ready"))) as server, Client(server.url, once) as client:
+        with pytest.raises(Unavailable):
+            client.embed(["a"])
+        assert len(server.posts) == 1
+
+
+def test_a_request_that_breaks_connections_is_sent_no_more_often_than_attempts() -> None:
+    with scripted_server(always(Answer(body=None))) as server, Client(server.url, FAST) as client:
+        with pytest.raises(Unreachable):
+            client.embed(["a"])
+        assert len(server.posts) == FAST.retries.attempts
 
 
 def test_connections_are_used_again() -> None:

@@ -107,7 +107,7 @@ async def test_attempts_end_with_the_servers_own_error(is_async: bool) -> None:
     def behave(call: int, requests: Iterator[pb.EmbedStreamRequest], context: grpc.ServicerContext) -> Answers:
         if call == 0:
             yield answer(next(requests))
-        fail(context, server_errors.NotReady("starting"))
+        fail(context, server_errors.EngineUnavailable("away"))
 
     options = Options(retries=RetryPolicy(attempts=2, first_wait_s=0.001, longest_wait_s=0.002))
     with scripted_stream(behave) as (url, texts):

@@ -15,6 +15,7 @@ from service.server import ACCEPT_REST_S, SILENT_CONNECTION_S
 from service.settings import ENV_PREFIX, Settings
 from tests.docker.conftest import compose_config
 from tests.docker.dockerfile import ROOT, read_dockerfile
+from tests.docker.memory import most_bytes
 
 SERVICES = ("gateway-cpu", "gateway-gpu", "triton", "prometheus", "grafana")
 GATEWAYS = ("gateway-cpu", "gateway-gpu")
@@ -141,6 +142,13 @@ def test_the_engine_starts_no_more_threads_than_it_has_cores(services: dict[str,
         service = compose_config(**given)["services"]["gateway-cpu"]
         cores = service["deploy"]["resources"]["limits"]["cpus"]
         assert settings_of(service).engine_cores() == settings_of(service).decode_cores() == cores
+
+
+@every_gateway
+def test_memory_holds_the_service_all_bodies_that_it_admits_and_what_decodes_them(
+    services: dict[str, Any], name: str
+) -> None:
+    assert int(services[name]["deploy"]["resources"]["limits"]["memory"]) >= most_bytes(settings_of(services[name]))
 
 
 @every_gateway

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,13 +84,21 @@ def live() -> dict[str, set[str]]:
 
 @pytest.fixture(scope="module")
 def exposed(live: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The same, with the labels of what a server only reports that asks Triton."""
+    """The same, with the labels of what a server only reports that asks Triton, or has keys."""
     metrics = Metrics()
     metrics.call_ended("text", "ok", 0.1)
     metrics.call_retried("text")
     metrics.breaker_changed("triton:8001", "text", BreakerState.OPEN)
-    remote = {name: labels for name, labels in samples(metrics.render()[0].decode()).items() if "engine" in name}
-    return live | remote | {rule["record"]: set() for rule in RULES if "record" in rule}
+    metrics.key_used("search", "accepted")
+    metrics.key_charged("search", "accepted", 1)
+    metrics.reloaded("keys", "failed")
+    words = ("engine", "key_requests", "key_items", "reloads")
+    rare = {
+        name: labels
+        for name, labels in samples(metrics.render()[0].decode()).items()
+        if any(word in name for word in words)
+    }
+    return live | rare | {rule["record"]: set() for rule in RULES if "record" in rule}
 
 
 def test_a_dashboard_and_rules_are_there_to_test() -> None:
@@ -122,6 +131,15 @@ def test_every_series_of_the_service_is_on_the_dashboard(live: dict[str, set[str
     families = {name.removesuffix("_total") for name in live if name.startswith("onepeace_")}
     families = {name.rsplit("_", 1)[0] if name.endswith(("_bucket", "_sum", "_count")) else name for name in families}
     assert {family for family in families if not any(name.startswith(family) for name in shown)} == set()
+
+
+def test_every_series_of_the_service_is_in_the_docs_table(live: dict[str, set[str]]) -> None:
+    page = (ROOT / "docs" / "observability.md").read_text()
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", page, re.MULTILINE)
+    listed = {f"onepeace_{name}" for row in rows for name in re.findall(r"[a-z_]+", row)}
+    exposed = {re.sub("_(bucket|sum|count)$", "", name) for name in live if name.startswith("onepeace_")}
+    exposed -= {name.removesuffix("_total") for name in exposed if name.endswith("_total")}
+    assert exposed - listed == set()
 
 
 def test_panels_lie_side_by_side() -> None:

@@ -49,7 +49,7 @@ def test_built_objects_fit_the_strict_schemas(folder: str, version: str) -> None
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_no_overlay_has_fits_them_too(version: str, tmp_path: Path) -> None:
-    for one in built_with(tmp_path, "ingress", "api-keys", "tls", "onnx-fallback"):
+    for one in built_with(tmp_path, "ingress", "api-keys", "tls", "onnx-fallback", "tracing", "url-fetch"):
         if not is_custom(one):
             validate(json.dumps(one, sort_keys=True), version)
 

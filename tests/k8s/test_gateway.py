@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from service.access.scopes import Door, needs_of
 from service.server import ACCEPT_REST_S, SILENT_CONNECTION_S
 from service.settings import ENV_PREFIX, MIB, Settings
 from tests.docker.dockerfile import ROOT, read_dockerfile
+from tests.docker.memory import most_bytes
 from tests.k8s.manifests import OVERLAYS, Pod, built_with, pod, pods_of
 
 GATEWAY = "onepeace-gateway"
 IMAGE = read_dockerfile(ROOT / "docker" / "gateway.Dockerfile")[-1]
-SERVICE_BYTES = 400 * MIB
-"""The peak of docs/docker.md, with the small model."""
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 
 
@@ -73,6 +73,17 @@ def test_startup_and_readiness_ask_for_warm_models_and_liveness_for_the_process(
 
 
 @every_overlay
+def test_what_probes_ask_needs_no_key_where_callers_have_one(overlay: str, tmp_path: Path) -> None:
+    objects = built_with(tmp_path, "api-keys", base=f"overlays/{overlay}")
+    (one,) = [one for one in pods_of(objects) if one.name == GATEWAY]
+    settings = settings_of(one)
+    assert settings.api_keys_file is not None
+    for name in ("startup", "readiness", "liveness"):
+        assert "httpHeaders" not in one.main[f"{name}Probe"]["httpGet"], "a key would stand in the manifest"
+        assert needs_of(settings).get(probe(one, name)[0]) is Door.OPEN
+
+
+@every_overlay
 def test_the_models_have_minutes_to_be_read_before_the_start_is_given_up(overlay: str) -> None:
     startup = gateway(overlay).main["startupProbe"]
     assert startup["periodSeconds"] * startup["failureThreshold"] >= 600
@@ -102,11 +113,11 @@ def test_the_engine_and_decoding_start_no_more_threads_than_the_limit_has_cores(
 
 
 @every_overlay
-def test_memory_holds_the_service_and_all_bodies_that_it_admits(overlay: str) -> None:
+def test_memory_holds_the_service_all_bodies_that_it_admits_and_what_decodes_them(overlay: str) -> None:
     one, settings = gateway(overlay), settings_of(gateway(overlay))
     number, unit = re.fullmatch(r"(\d+)(Mi|Gi)", one.main["resources"]["limits"]["memory"]).groups()
     limit_bytes = int(number) * {"Mi": MIB, "Gi": 1024 * MIB}[unit]
-    assert limit_bytes >= SERVICE_BYTES + 2 * settings.max_pending_bytes, "bodies, and what they decode to"
+    assert limit_bytes >= most_bytes(settings)
 
 
 @every_overlay

@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import ClassVar
 
 import pytest
 
@@ -35,16 +37,47 @@ class QuietHandler(SimpleHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[str]:
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "one.pt").write_bytes(CONTENT)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder))
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with serving(partial(QuietHandler, directory=folder)) as address:
+        yield address
+
+
+class RangeHandler(QuietHandler):
+    """One that knows ranges, and tells of each that it was asked for; `/short/…` ends before the whole has come."""
+
+    asked: ClassVar[list[str | None]] = []
+
+    def do_GET(self) -> None:  # (the library's name)
+        self.asked.append(self.headers["Range"])
+        start = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
+        rest = CONTENT[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        self.wfile.write(rest[:100] if self.path.startswith("/short/") else rest)
+
+
+@pytest.fixture
+def ranges() -> Iterator[str]:
+    RangeHandler.asked.clear()
+    with serving(RangeHandler) as address:
+        yield address
 
 
 def fetch(tmp_path: Path, *lines: str) -> subprocess.CompletedProcess[str]:
@@ -64,6 +97,36 @@ def test_a_part_that_an_earlier_try_left_does_no_harm(site: str, tmp_path: Path)
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "one.pt.part").write_bytes(CONTENT[:100])
     assert fetch(tmp_path, f"{DIGEST} one.pt {site}/one.pt").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("left", "asked"),
+    [
+        pytest.param(CONTENT[:100], ["bytes=100-"], id="some of it"),
+        pytest.param(CONTENT, [], id="all of it"),
+        pytest.param(b"x" * len(CONTENT), [f"bytes={len(CONTENT)}-", None], id="another file of that length"),
+    ],
+)
+def test_a_part_is_gone_on_with_as_far_as_it_is_good(
+    ranges: str, tmp_path: Path, left: bytes, asked: list[str | None]
+) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "one.pt.part").write_bytes(left)
+    result = fetch(tmp_path, f"{DIGEST} one.pt {ranges}/one.pt")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "checkpoints" / "one.pt").read_bytes() == CONTENT
+    assert RangeHandler.asked == asked
+
+
+def test_a_connection_that_ends_early_leaves_a_part_for_the_next_try(ranges: str, tmp_path: Path) -> None:
+    for digest in (DIGEST, "unknown"):
+        result = fetch(tmp_path, f"{digest} one.pt {ranges}/short/one.pt")
+        assert result.returncode == 1
+        assert "did not come" in result.stderr
+        assert not (tmp_path / "checkpoints" / "one.pt").exists(), "it is not taken for the whole"
+    assert (tmp_path / "checkpoints" / "one.pt.part").read_bytes() == CONTENT[:200]
+    assert fetch(tmp_path, f"{DIGEST} one.pt {ranges}/one.pt").returncode == 0
+    assert RangeHandler.asked == [None, "bytes=100-", "bytes=200-"]
 
 
 def test_another_checkpoint_is_refused_and_removed(site: str, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_the_pinned_digest_is_that_of_the_committed_model(overlay: str, tmp_path
     assert check(Path(folder), pinned["MODEL_DIGEST"], pinned["MODEL_CHECK"]).returncode == 0
 
 
-def test_a_pod_copies_the_model_out_of_its_image_and_seals_it(tmp_path: Path) -> None:
+def test_a_pod_copies_the_model_out_of_its_image_and_seals_it_as_often_as_it_starts(tmp_path: Path) -> None:
     """The command of the first init container, with its two folders elsewhere."""
     one = pod("overlays/cpu-embedded", "onepeace-gateway")
     container = one.container("copy-model")
@@ -117,6 +117,7 @@ def test_a_pod_copies_the_model_out_of_its_image_and_seals_it(tmp_path: Path) ->
     for place, folder in places.items():
         words = [word.replace(f"{place} ", f"{folder} ").replace(f"{place}/", f"{folder}/") for word in words]
     environment = {"PATH": os.environ["PATH"], **one.config(container)}
-    subprocess.run(words, env=environment, check=True, capture_output=True)
     pinned = one.config(one.container("check-model"))
-    assert check(tmp_path / "volume" / "small", pinned["MODEL_DIGEST"]).returncode == 0
+    for _ in range(2):
+        subprocess.run(words, env=environment, check=True, capture_output=True)
+        assert check(tmp_path / "volume" / "small", pinned["MODEL_DIGEST"]).returncode == 0

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from service.fetching.addresses import is_public
+from service.fetching.policy import Allowlist
 from service.rpc.health import SERVICE as HEALTH
 from service.rpc.servicer import SERVICE as RPC_SERVICE
 from tests.k8s.manifests import OVERLAYS, Object, build, built_with, of_kind, pods_of, selects
+from tests.k8s.test_gateway import settings_of
 
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 POLICY_SELECTORS = {"Ingress": "from", "Egress": "to"}
@@ -119,6 +124,36 @@ def test_the_gateway_is_called_from_marked_namespaces_and_calls_triton_alone(ove
     assert {port for _, port in allowed(objects, "onepeace-gateway", "Egress")} == {53, *([8001] if has_triton else [])}
 
 
+def test_traces_have_a_way_to_the_collector_alone(tmp_path: Path) -> None:
+    objects = built_with(tmp_path, "tracing", base="overlays/cpu-embedded")
+    (gateway,) = pods_of(objects)
+    collector = urlsplit(settings_of(gateway).otlp_endpoint)
+    _, namespace, kind = str(collector.hostname).split(".")
+    assert kind == "svc"
+    named = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    outward = [(peer, port) for peer, port in allowed(objects, gateway.name, "Egress") if port != 53]
+    assert outward == [(named, collector.port)]
+
+
+@pytest.mark.parametrize(
+    "address", ["93.184.215.14", "2606:2800:21f:cb07::1", "10.96.0.1", "169.254.169.254", "168.63.129.16", "fd00::1"]
+)
+def test_media_by_url_have_a_way_to_public_addresses_alone(address: str, tmp_path: Path) -> None:
+    objects = built_with(tmp_path, "url-fetch", base="overlays/cpu-embedded")
+    (gateway,) = pods_of(objects)
+    settings = settings_of(gateway)
+    outward = [(peer["ipBlock"], port) for peer, port in allowed(objects, gateway.name, "Egress") if port != 53]
+    assert settings.url_fetch == "allowlist"
+    assert {port for _, port in outward} == {rule.port for rule in Allowlist.parse(settings.url_hosts).rules}
+    reached = [
+        block
+        for block, _ in outward
+        if ip_address(address) in ip_network(block["cidr"])
+        and not any(ip_address(address) in ip_network(part) for part in block.get("except", []))
+    ]
+    assert bool(reached) == is_public(address)
+
+
 def test_routes_lead_to_ports_of_the_service(tmp_path: Path) -> None:
     objects = built_with(tmp_path, "gateway-api", "ingress")
     ports = {port["name"]: port["port"] for port in of_kind(objects, "Service")["onepeace"]["spec"]["ports"]}
@@ -132,22 +167,47 @@ def test_routes_lead_to_ports_of_the_service(tmp_path: Path) -> None:
         for rule in route["spec"]["rules"]:
             assert rule["backendRefs"] == [{"name": "onepeace", "port": ports[port]}]
     (ingress,) = of_kind(objects, "Ingress").values()
-    (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
-    assert path["backend"]["service"] == {"name": "onepeace", "port": {"name": "http"}}
+    (rule,) = ingress["spec"]["rules"]
+    for path in rule["http"]["paths"]:
+        assert path["backend"] == {"service": {"name": "onepeace", "port": {"name": "http"}}}
 
 
-def test_every_public_path_and_method_has_a_route_and_what_is_for_operators_has_none(tmp_path: Path) -> None:
-    from service.app import ROUTERS
+Match = tuple[str, str]
+"""`Exact` or `Prefix`, and the path."""
 
-    objects = built_with(tmp_path, "gateway-api")
-    (route,) = of_kind(objects, "HTTPRoute").values()
+
+def http_matches(objects: list[Object]) -> dict[str, list[Match]]:
+    """What each way in from outside lets through."""
+    (route,), (ingress,) = of_kind(objects, "HTTPRoute").values(), of_kind(objects, "Ingress").values()
     matches = [match["path"] for rule in route["spec"]["rules"] for match in rule["matches"]]
-    prefixes = tuple(match["value"] for match in matches if match["type"] == "PathPrefix")
-    exact = {match["value"] for match in matches if match["type"] == "Exact"}
-    paths = {one.path for router in ROUTERS for one in router.routes} | {"/docs", "/openapi.json"}
-    routed = {path for path in paths if path in exact or path.startswith(prefixes)}
-    assert paths - routed == {"/health/live", "/health/ready", "/metrics"}
-    assert all(any(path.startswith(prefix) for path in paths) for prefix in prefixes)
+    paths = ingress["spec"]["rules"][0]["http"]["paths"]
+    return {
+        "HTTPRoute": [(match["type"].removeprefix("Path"), match["value"]) for match in matches],
+        "Ingress": [(path["pathType"], path["path"]) for path in paths],
+    }
+
+
+def routed(paths: set[str], match: Match) -> set[str]:
+    """Those that it lets through; a prefix means whole segments."""
+    kind, value = match
+    below = f"{value.rstrip('/')}/"
+    return {path for path in paths if path == value or (kind == "Prefix" and path.startswith(below))}
+
+
+@pytest.mark.parametrize("kind", ["HTTPRoute", "Ingress"])
+def test_every_public_path_has_a_way_in_and_what_is_for_operators_has_none(kind: str, tmp_path: Path) -> None:
+    from service.app import ROUTERS
+    from service.routes import pages
+
+    matches = http_matches(built_with(tmp_path, "gateway-api", "ingress"))[kind]
+    paths = {one.path for router in (*ROUTERS, pages.router) for one in router.routes} | {"/openapi.json"}
+    let_in = [routed(paths, match) for match in matches]
+    assert all(let_in), "none leads nowhere"
+    assert paths - set().union(*let_in) == {"/health/live", "/health/ready", "/metrics"}
+
+
+def test_every_method_has_a_route(tmp_path: Path) -> None:
+    objects = built_with(tmp_path, "gateway-api")
     (grpc_route,) = of_kind(objects, "GRPCRoute").values()
     services = {match["method"]["service"] for rule in grpc_route["spec"]["rules"] for match in rule["matches"]}
     assert services == {RPC_SERVICE, HEALTH}

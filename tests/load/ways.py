@@ -44,11 +44,13 @@ class Tally:
     faulty: list[str] = field(default_factory=list)
     hung: int = 0
     slowest_s: float = 0.0
+    slowest: str = ""
 
     def add(self, what: str, outcome: Outcome, seconds: float) -> None:
         """Count one."""
         self.said[outcome.said] += 1
-        self.slowest_s = max(self.slowest_s, seconds)
+        if seconds > self.slowest_s:
+            self.slowest_s, self.slowest = seconds, what
         self.hung += outcome.hung
         if outcome.fault:
             self.faulty.append(f"{what}: {outcome.said}")

@@ -103,3 +103,16 @@ def test_arrow_is_a_table_with_vectors_notes_and_errors(client: httpx.Client) ->
 )
 def test_the_best_liked_form_is_given(client: httpx.Client, accept: str, wanted: str) -> None:
     assert ask(client, accept, [{"text": "a"}]).headers["content-type"] == wanted
+
+
+def test_a_list_of_one_encoding_fits_one_array(client: httpx.Client) -> None:
+    answer = ask(client, NPY, encoding=["int8"])
+    assert answer.status_code == 200, answer.text
+    assert np.load(io.BytesIO(answer.content)).dtype == np.int8
+
+
+@pytest.mark.parametrize("accept", ["application/json", NPY, ARROW])
+def test_answers_that_depend_on_accept_say_so(client: httpx.Client, accept: str) -> None:
+    assert "accept" in ask(client, accept).headers["vary"].split(", ")
+    pair = {"queries": ITEMS[:1], "candidates": ITEMS[:1]}
+    assert "accept" in client.post("/similarity", json=pair, headers={"accept": accept}).headers["vary"].split(", ")

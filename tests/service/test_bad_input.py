@@ -365,6 +365,16 @@ def test_broken_multipart_is_refused(client: httpx.Client, body: bytes) -> None:
     refused(client.post("/embed", content=body, headers=headers), 400, "malformed_body")
 
 
+@pytest.mark.parametrize("number", [str(2**63), "9" * 4000, "-" + "9" * 30])
+@pytest.mark.parametrize(
+    ("path", "field"), [("/embed", "dimensions"), ("/embed", "window_seconds"), ("/audio/labels", "top_k")]
+)
+def test_numbers_of_many_digits_are_refused(client: httpx.Client, path: str, field: str, number: str) -> None:
+    answer = client.post(path, data={field: number}, files={"audio": ("x.wav", clip(1))})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["code"] == "invalid_field"
+
+
 def test_a_single_field_may_stand_only_once(client: httpx.Client) -> None:
     fields = [("image", ("x", picture(1))), ("image", ("y", picture(2))), ("phrase", (None, "x"))]
     refused(client.post("/ground", files=fields), 422, "invalid_field")
@@ -428,3 +438,13 @@ def test_bad_requests_leave_no_memory_behind(client: httpx.Client, server: LiveS
     before = server.resident_bytes()
     send_all(60)
     assert server.resident_bytes() - before < 16 * MIB
+
+
+@pytest.mark.parametrize("path", ["/embed", "/v1/embeddings"])
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "br", "identity, gzip"])
+def test_a_compressed_body_is_refused_whatever_it_holds(client: httpx.Client, path: str, encoding: str) -> None:
+    body = {"inputs": [GOOD_TEXT]} if path == "/embed" else {"model": "one-peace", "input": "a cow"}
+    answer = client.post(path, json=body, headers={"content-encoding": encoding})
+    assert answer.status_code == 415
+    assert "Content-Encoding" in answer.text
+    assert client.post(path, json=body, headers={"content-encoding": "identity"}).status_code == 200

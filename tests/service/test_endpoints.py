@@ -53,6 +53,8 @@ def test_similarity_takes_vectors_of_any_length_and_checks_their_fingerprint(cli
     item = {"embedding": (vector * 7.5).tolist(), "fingerprint": fingerprint}
     answer = client.post("/similarity", json={"queries": [item], "candidates": [COW]})
     assert answer.json()["similarity"][0][0] == pytest.approx(1.0, abs=1e-5)
+    item["fingerprint"] = fingerprint.upper()
+    assert client.post("/similarity", json={"queries": [item], "candidates": [item]}).status_code == 200
     item["fingerprint"] = "0" * 64
     refused = client.post("/similarity", json={"queries": [item], "candidates": [COW]})
     assert refused.status_code == 422

@@ -194,6 +194,16 @@ def test_each_error_is_counted_and_only_refusals_have_a_reason(error: type[Servi
     assert (reason is not None) == (error.status in {401, 403, 408, 413, 429, 431, 503, 504})
 
 
+@pytest.mark.parametrize("error", list(error_classes()), ids=lambda error: error.__name__)
+def test_an_item_of_a_stream_that_fails_is_no_request_that_fails_and_no_rejection(error: type[ServiceError]) -> None:
+    metrics = Metrics()
+    metrics.stream_item_failed(error)
+    counted = [sample for family in metrics.registry.collect() for sample in family.samples]
+    names = {"onepeace_stream_item_errors_total", "onepeace_errors_total", "onepeace_rejections_total"}
+    raised = [(one.name, one.labels) for one in counted if one.name in names and one.value]
+    assert raised == [("onepeace_stream_item_errors_total", {"code": error.code})]
+
+
 def test_the_reasons_of_rejections_tell_limits_apart() -> None:
     reasons = {rejection_reason(error) for error in error_classes()}
     assert {"queue_full", "bytes", "deadline", "draining", "starting", "engine_unavailable"} <= reasons

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import httpx
@@ -10,10 +12,13 @@ import numpy as np
 import pytest
 
 from service.app import build_app
+from service.decoding import processes
 from service.engine.fake import FakeEngine
 from service.runtime import Runtime
 from service.settings import load_settings
+from service.wire.operations import NotReadyAnswer
 from tests.repository import REPOSITORY
+from tests.service.decoding.descendants import template_of
 
 DIMENSIONS = 128
 
@@ -89,3 +94,23 @@ async def test_a_dead_embedded_engine_makes_the_process_neither_ready_nor_live(
     engine.is_alive = False
     assert await health(asking) == (503, {"status": "engine_dead", "engine": "ready"})
     assert await health(asking, "live") == (503, {"status": "engine_dead"})
+
+
+async def test_without_decoding_processes_it_is_not_ready_and_says_so(
+    asking: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await runtime.start()
+    monkeypatch.setattr(processes, "COMMAND", ("/bin/false",))
+    os.kill(template_of(os.getpid()), signal.SIGKILL)
+    async with asyncio.timeout(20):
+        while runtime.ready():
+            await asyncio.sleep(0.01)
+    status, state = await health(asking)
+    assert (status, state) == (503, {"status": "decoders_unavailable", "engine": "ready"})
+    NotReadyAnswer.model_validate(state)
+    assert await health(asking, "live") == (200, {"status": "live"})
+    monkeypatch.undo()
+    async with asyncio.timeout(20):
+        while not runtime.ready():
+            await asyncio.sleep(0.01)
+    assert await health(asking) == (200, {"status": "ready", "engine": "ready"})

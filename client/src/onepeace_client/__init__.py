@@ -18,14 +18,17 @@ from onepeace_client.answers import (
 )
 from onepeace_client.async_client import AsyncClient
 from onepeace_client.client import Client
+from onepeace_client.contents import UnknownFile
 from onepeace_client.encodings import Encoding
 from onepeace_client.errors import (
+    ClientClosed,
     DeadlineExceeded,
     EngineFailure,
     Forbidden,
     InputProblem,
     InvalidInput,
     ModelNotServed,
+    NotConnected,
     OnePeaceError,
     ProtocolError,
     QueueFull,
@@ -49,6 +52,7 @@ __all__ = [
     "Audio",
     "Boxes",
     "Client",
+    "ClientClosed",
     "DeadlineExceeded",
     "Embedding",
     "Embeddings",
@@ -62,6 +66,7 @@ __all__ = [
     "InvalidInput",
     "Labels",
     "ModelNotServed",
+    "NotConnected",
     "OnePeaceError",
     "Options",
     "Profile",
@@ -76,6 +81,7 @@ __all__ = [
     "Tokens",
     "Unauthenticated",
     "Unavailable",
+    "UnknownFile",
     "Unreachable",
     "Vector",
     "WindowLabels",

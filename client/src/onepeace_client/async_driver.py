@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any, Protocol, TypeVar
 
+from onepeace_client.errors import ClientClosed
 from onepeace_client.script import Effect, Run, Script, Send, Sleep, Work
 from onepeace_client.wire import Outgoing, Reply
 
@@ -29,9 +30,16 @@ class AsyncDriver:
 
     def __init__(self, transport: AsyncTransport, concurrency: int) -> None:
         self._transport, self._concurrency = transport, concurrency
+        self._is_closed = False
 
     async def run(self, script: Script[T]) -> T:
-        """Run a script to its end."""
+        """Run a script to its end.
+
+        Raises:
+            ClientClosed: there are no connections any more.
+        """
+        if self._is_closed:
+            raise ClientClosed("the client is closed")
         run = Run(script)
         while (effect := run.effect) is not None:
             try:
@@ -44,6 +52,7 @@ class AsyncDriver:
 
     async def close(self) -> None:
         """Close all connections."""
+        self._is_closed = True
         await self._transport.close()
 
     async def _do(self, effect: Effect) -> Any:

@@ -23,7 +23,7 @@ class Client:
     """A ONE-PEACE server at `http://host:8000`, or, over gRPC, `grpc://host:50051`. Threads may share it.
 
     Every call but a stream takes `deadline_s`, seconds for all that it does; all may raise any OnePeaceError. A wrong
-    argument is a TypeError or ValueError that names it.
+    argument is a TypeError or ValueError that names it; a file that can't be read, its OSError.
     """
 
     def __init__(self, url: str, options: Options | None = None) -> None:

@@ -12,10 +12,13 @@
     ├── DeadlineExceeded   504  the server's deadline passed, or the call's own: then `status` is None
     ├── EngineFailure      500  the model failed on this input
     ├── ServerFault        5xx  a fault of the server
-    ├── Unreachable             no connection, or it broke                                      (is tried again)
-    └── ProtocolError           what came is no answer of this API
+    ├── Unreachable             the connection broke                                            (is tried again)
+    │   └── NotConnected        nobody took the connection, so nothing was sent                 (is tried again)
+    ├── ProtocolError           what came is no answer of this API
+    └── ClientClosed            `close` was called before
 
-What is wrong with an item before anything is sent is a TypeError, a ValueError or an OSError that names the item.
+What is wrong with an item before anything is sent is a TypeError, a ValueError (an `UnknownFile` is one) or the OSError
+of its file.
 """
 
 from __future__ import annotations
@@ -78,6 +81,11 @@ class OnePeaceError(Exception):
         self.request_id = request_id
         self.errors = tuple(errors)
         self.retry_after_s: float | None = None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the server is not there or says that it starts or ends; it began nothing."""
+        return isinstance(self, NotConnected) or self.code == "not_ready"
 
     def __str__(self) -> str:
         places = "; ".join(f"{problem.pointer}: {problem.detail}" for problem in self.errors[:5] if problem.pointer)
@@ -156,10 +164,20 @@ class Unreachable(OnePeaceError):
     default_code, retryable = "unreachable", True
 
 
+class NotConnected(Unreachable):
+    """Nobody took the connection: the server is not there, or not reached; nothing was sent."""
+
+
 class ProtocolError(OnePeaceError):
     """What came is no answer of this API."""
 
     default_code = "protocol_error"
+
+
+class ClientClosed(OnePeaceError):
+    """The client was closed before the call."""
+
+    default_code = "client_closed"
 
 
 BY_CODE: dict[str, tuple[type[OnePeaceError], int]] = {
@@ -197,6 +215,7 @@ BY_CODE: dict[str, tuple[type[OnePeaceError], int]] = {
     "unavailable": (Unavailable, 503),
     "not_ready": (Unavailable, 503),
     "engine_unavailable": (Unavailable, 503),
+    "decoders_unavailable": (Unavailable, 503),
     "deadline_exceeded": (DeadlineExceeded, 504),
     "engine_failure": (EngineFailure, 500),
     "internal_error": (ServerFault, 500),

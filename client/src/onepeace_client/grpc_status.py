@@ -12,6 +12,7 @@ from onepeace_client.errors import (
     DeadlineExceeded,
     Forbidden,
     InputProblem,
+    NotConnected,
     OnePeaceError,
     RequestRefused,
     ServerFault,
@@ -24,6 +25,8 @@ from onepeace_client.wire import Reply
 
 DETAILS_KEY = "grpc-status-details-bin"
 OK = 0
+NOT_CONNECTED = "failed to connect"
+"""In the words of gRPC's own UNAVAILABLE when there is no connection; nothing else tells it from one that broke."""
 BARE: dict[int, type[OnePeaceError]] = {
     1: Unreachable,  # CANCELLED: the connection was ended
     3: RequestRefused,  # INVALID_ARGUMENT
@@ -44,11 +47,15 @@ def read_failure(reply: Reply) -> OnePeaceError | None:
         return None
     problem, retry_after_s = _details(reply.headers.get(DETAILS_KEY))
     if problem is None:
-        return BARE.get(reply.status, ServerFault)(f"gRPC status {reply.status}: {reply.detail}")
-    kind, http_status = BY_CODE.get(problem.code, (error_class(problem.code, 500), None))
+        kind = BARE.get(reply.status, ServerFault)
+        if kind is Unreachable and NOT_CONNECTED in reply.detail.lower():
+            kind = NotConnected
+        return kind(f"gRPC status {reply.status}: {reply.detail}")
+    known, http_status = BY_CODE.get(problem.code, (error_class(problem.code, 500), None))
     more = f" (and {problem.omitted} more)" if problem.omitted else ""
-    error = kind(
-        reply.detail + more,
+    alone = [entry.detail for entry in problem.errors] if not more else []  # the status text has its place before it
+    error = known(
+        (alone[0] if len(alone) == 1 else reply.detail) + more,
         code=problem.code,
         status=http_status,
         request_id=problem.request_id or None,

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from onepeace_client.errors import DeadlineExceeded, OnePeaceError, ProtocolError, Unreachable
+from onepeace_client.errors import DeadlineExceeded, NotConnected, OnePeaceError, ProtocolError, Unreachable
 from onepeace_client.front import Options
 from onepeace_client.wire import Outgoing, Reply
 
@@ -97,8 +97,10 @@ def _mapped_errors(timeout_s: float) -> Iterator[None]:
         yield
     except OnePeaceError:
         raise
-    except (httpx.ConnectTimeout, httpx.NetworkError, httpx.RemoteProtocolError) as error:
-        raise Unreachable(f"no connection to the server, or it broke: {error or type(error).__name__}") from error
+    except (httpx.ConnectTimeout, httpx.ConnectError) as error:
+        raise NotConnected(f"no connection to the server: {error or type(error).__name__}") from error
+    except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+        raise Unreachable(f"the connection to the server broke: {error or type(error).__name__}") from error
     except (httpx.TimeoutException, asyncio.TimeoutError) as error:
         raise _late(timeout_s) from error
     except httpx.HTTPError as error:

@@ -19,7 +19,8 @@ class Profile:
         requests: sent, retries among them; a stream over gRPC is one.
         retries: sent again.
         seconds: from sending to the whole answer; requests, and items of a stream, that ran side by side each count.
-        stages_s: of these, seconds in each of the server's stages.
+        stages_s: seconds in each of the server's stages. Items of one request may be decoded and run at the same time,
+            so the stages together may last longer than the request.
         bytes_sent, bytes_received: of bodies.
     """
 
@@ -32,7 +33,7 @@ class Profile:
 
     @property
     def elsewhere_s(self) -> float:
-        """Seconds that no stage of the server explains: network, and the work of both sides around it."""
+        """Seconds beyond the stages: network, and the work of both sides around it. Stages that overlap hide some."""
         return max(0.0, self.seconds - sum(self.stages_s.values()))
 
     @property
@@ -44,7 +45,7 @@ class Profile:
 
     def __str__(self) -> str:
         totals = {**self.stages_s, "elsewhere": self.elsewhere_s}
-        share = 100.0 / self.seconds if self.seconds else 0.0
+        share = 100.0 / max(1e-9, sum(totals.values()))
         lines = [f"{'stage':<10}{'total s':>10}{'mean ms':>10}{'share':>8}"]
         for stage, mean_ms in self.means_ms.items():
             lines.append(f"{stage:<10}{totals[stage]:>10.3f}{mean_ms:>10.2f}{totals[stage] * share:>7.0f}%")

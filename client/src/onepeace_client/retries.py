@@ -17,10 +17,12 @@ class RetryPolicy:
     """Exponential backoff with full jitter (a wait drawn from 0 to the bound, so that clients spread out).
 
     Attributes:
-        attempts: requests for one answer, the first included.
+        attempts: requests for one answer, the first included; 1: nothing is sent again.
         first_wait_s, longest_wait_s: bound of the first wait, which doubles with each attempt, and its end.
         reserve: retries that a client has at first, and at most.
         refill: retries that each request earns: 0.1 lets a long outage cost a tenth more requests.
+        patience_s: how long a request waits for a server that answered before and is being started anew: it takes no
+            connection, or says that it is not ready. All such tries of a request are one retry; 0: like any other.
     """
 
     attempts: int = 4
@@ -28,11 +30,28 @@ class RetryPolicy:
     longest_wait_s: float = 5.0
     reserve: float = 10.0
     refill: float = 0.1
+    patience_s: float = 30.0
 
     def wait_s(self, attempt: int, error: OnePeaceError) -> float:
         """How long to wait after the failed `attempt`, from 1 on; never less than the server says."""
         bound_s = min(self.longest_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
         return (error.retry_after_s or 0.0) + random.uniform(0.0, bound_s)  # noqa: S311 (no secret)
+
+
+@dataclass(slots=True)
+class Tries:
+    """What one request has been through.
+
+    Attributes:
+        failed: tries that failed.
+        counted: of these, those that count as attempts.
+        away_since_s: when the server was first found away, on the clock `time.monotonic`; None: it was not, the last
+            time.
+    """
+
+    failed: int = 0
+    counted: int = 0
+    away_since_s: float | None = None
 
 
 @dataclass(slots=True)

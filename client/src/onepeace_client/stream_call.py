@@ -10,6 +10,7 @@ from onepeace_client.batches import Batch
 from onepeace_client.errors import OnePeaceError, Unreachable
 from onepeace_client.grpc_wire import STREAM_PATH, GrpcWire
 from onepeace_client.pointers import located
+from onepeace_client.retries import Tries
 from onepeace_client.script import Deadline
 from onepeace_client.stream import Stream
 from onepeace_client.sync_stream import Pending
@@ -34,7 +35,7 @@ class StreamCall:
     def __init__(self, wire: GrpcWire, stream: Stream) -> None:
         self._wire, self._stream = wire, stream
         self._unanswered: dict[int, _Unanswered] = {}
-        self._count, self._attempt = 0, 1
+        self._count, self._tries = 0, Tries()
         self._seconds, self._sent, self._received = 0.0, 0, 0
 
     def add(self, batch: Batch, future: Pending) -> bytes:
@@ -64,7 +65,7 @@ class StreamCall:
         self._received += len(data)
         number, part = self._wire.read_stream(data, self._stream.options)
         entry = self._unanswered.pop(number, None)
-        self._attempt = 1
+        self._tries = Tries()
         if entry is not None:
             self._seconds += time.perf_counter() - entry.sent_s
             entry.future.set_result([(entry.batch, located(part, entry.batch.indexes))])
@@ -79,9 +80,7 @@ class StreamCall:
         if not self._unanswered:
             return None
         error = self._wire.failure(reply) or Unreachable("the server ended the stream before it answered all items")
-        wait_s = self._stream.exchange.wait_s(error, self._attempt, Deadline(None))
-        self._attempt += 1
-        return wait_s
+        return self._stream.exchange.wait_s(error, self._tries, Deadline(None))
 
     def fail(self, error: OnePeaceError) -> None:
         """Give all that is unanswered the same error."""
@@ -95,5 +94,5 @@ class StreamCall:
             sent=self._sent,
             received=self._received,
             timing=headers.get("server-timing"),
-            again=self._attempt > 1,
+            again=self._tries.failed > 0,
         )

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
 from typing import Any, Protocol, TypeVar
 
+from onepeace_client.errors import ClientClosed
 from onepeace_client.script import Effect, Run, Script, Send, Sleep, Work
 from onepeace_client.wire import Outgoing, Reply
 
@@ -36,9 +37,16 @@ class SyncDriver:
     def __init__(self, transport: Transport, concurrency: int) -> None:
         self._transport, self._concurrency = transport, concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="onepeace-client")  # makes threads when used
+        self._is_closed = False
 
     def run(self, script: Script[T], stop: threading.Event | None = None) -> T:
-        """Run a script to its end; `stop` ends its waits."""
+        """Run a script to its end; `stop` ends its waits.
+
+        Raises:
+            ClientClosed: there are no connections any more.
+        """
+        if stop is None and self._is_closed:  # what is under way goes on
+            raise ClientClosed("the client is closed")
         stop = stop or threading.Event()
         run = Run(script)
         while (effect := run.effect) is not None:
@@ -51,11 +59,19 @@ class SyncDriver:
         return run.result
 
     def submit(self, script: Script[T], stop: threading.Event) -> Future[T]:
-        """Run a script, one that spreads nothing, in a thread of the driver's."""
-        return self._pool.submit(self.run, script, stop)
+        """Run a script, one that spreads nothing, in a thread of the driver's.
+
+        Raises:
+            ClientClosed: there are no threads any more.
+        """
+        try:
+            return self._pool.submit(self.run, script, stop)
+        except RuntimeError as error:  # the pool's only one
+            raise ClientClosed("the client was closed") from error
 
     def close(self) -> None:
         """Wait for what is under way, close all connections."""
+        self._is_closed = True
         self._pool.shutdown()
         self._transport.close()
 
@@ -81,7 +97,7 @@ class SyncDriver:
         running: set[Future[Any]] = set()
         try:
             for script in chain(first, scripts):
-                futures.append(self._pool.submit(self.run, script, stop))
+                futures.append(self.submit(script, stop))
                 running.add(futures[-1])
                 if len(running) >= self._concurrency:
                     running = _finish_one(running)

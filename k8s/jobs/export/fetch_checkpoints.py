@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import NamedTuple
 
 CHUNK_BYTES = 8 * 1024 * 1024
 TIMEOUT_S = 60.0
 UNKNOWN = "unknown"
+PARTIAL, RANGE_NOT_SATISFIABLE = 206, 416
 
 
 class Wanted(NamedTuple):
@@ -38,22 +41,53 @@ def fetch(wanted: Wanted, folder: Path) -> str:
     """Have the file in the folder and give its SHA-256. A part that an earlier try left is gone on with.
 
     Raises:
-        OSError: it can't be fetched or written.
+        OSError: it can't be fetched as a whole or written.
     """
     target = folder / wanted.path
     if not target.is_file():
         part = target.with_name(target.name + ".part")
         part.parent.mkdir(parents=True, exist_ok=True)
-        have = part.stat().st_size if part.is_file() else 0
-        headers = {"Range": f"bytes={have}-"} if have else {}
-        request = urllib.request.Request(wanted.url, headers=headers)  # noqa: S310 (the list is the operator's own)
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            goes_on = answer.status == 206  # 200: the whole file from its start
-            with part.open("ab" if goes_on else "wb") as file:
-                while chunk := answer.read(CHUNK_BYTES):
-                    file.write(chunk)
+        if not (part.is_file() and read_digest(part) == wanted.digest):
+            fetch_rest(wanted.url, part)
         part.rename(target)
-    with target.open("rb") as file:
+    return read_digest(target)
+
+
+def fetch_rest(url: str, part: Path) -> None:
+    """Fetch what the part lacks.
+
+    Raises:
+        OSError: it can't be fetched or written, or the connection ended before the whole had come.
+    """
+    have = part.stat().st_size if part.is_file() else 0
+    try:
+        answer = ask(url, have)
+    except urllib.error.HTTPError as error:
+        if error.code != RANGE_NOT_SATISFIABLE or not have:
+            raise
+        error.close()
+        answer = ask(url, 0)  # the part is as long as the file, or longer, and is not what the list says
+    with answer:
+        goes_on = answer.status == PARTIAL  # 200: the whole file from its start
+        missing = int(answer.headers["Content-Length"] or 0)
+        with part.open("ab" if goes_on else "wb") as file:
+            while chunk := answer.read(CHUNK_BYTES):
+                missing -= file.write(chunk)
+    if missing > 0:
+        raise OSError(f"{missing} bytes did not come; the next try goes on from here")
+
+
+def ask(url: str, start: int) -> HTTPResponse:
+    """The answer to a GET for the bytes from a place on."""
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 (the list is the operator's own)
+    answer: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
+    return answer
+
+
+def read_digest(path: Path) -> str:
+    """Its SHA-256."""
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from service.bulk.entry import UNREADABLE, UNSUPPORTED, Entry, Failure, shown, unreadable
 from service.bulk.errors import SourceError
-from service.bulk.sources.files import MAGIC, check_folder, match
+from service.bulk.sources.files import MAGIC, check_match, match
 from service.bulk.sources.protocol import Stamp
 
 BRACES = re.compile(r"\{([^{}]*)\}")
@@ -23,7 +23,7 @@ class Archives:
     """One row for each picture, sound, text or unknown thing in the archives; the id is the sample's key.
 
     Raises (on creation):
-        SourceError: a range runs backwards, or a folder in which to look is not there.
+        SourceError: a range runs backwards, nothing matches, or a folder in which to look is not there.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -31,7 +31,7 @@ class Archives:
         self.options: Mapping[str, str | None] = {"kind": "tar", "source": os.path.abspath(pattern)}
         for path in expand_braces(pattern):
             if _is_pattern(path):
-                check_folder(path)
+                check_match(path)
 
     def files(self) -> Iterator[Stamp]:
         """As `Source.files`: the archives."""

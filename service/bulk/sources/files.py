@@ -49,9 +49,9 @@ def glob_source(pattern: str, left_out: frozenset[str]) -> Files:
     """All files that match a pattern; `**` stands for any number of folders. Ids begin behind its fixed part.
 
     Raises:
-        SourceError: the folder in which to look is not there.
+        SourceError: nothing matches, or the folder in which to look is not there.
     """
-    check_folder(pattern)
+    check_match(pattern, left_out)
     options = {"kind": "glob", "source": os.path.abspath(pattern)}
     return Files(options, fixed_part(pattern), lambda: match(pattern, left_out))
 
@@ -82,15 +82,17 @@ def match(pattern: str, left_out: frozenset[str] = frozenset()) -> Iterator[Stam
             yield stamp
 
 
-def check_folder(pattern: str) -> None:
-    """Look for the folder in which to look.
+def check_match(pattern: str, left_out: frozenset[str] = frozenset()) -> None:
+    """Look for one file that matches.
 
     Raises:
-        SourceError: it is not there.
+        SourceError: there is none, or not even the folder in which to look.
     """
     base = fixed_part(pattern) or os.curdir
     if not os.path.isdir(base):
         raise SourceError(f"no folder '{shown(base)}'")
+    if next(match(pattern, left_out), None) is None:
+        raise SourceError(f"nothing matches '{shown(pattern)}'")
 
 
 def fixed_part(pattern: str) -> str:

@@ -11,14 +11,14 @@ from typing import Any
 from service.bulk.entry import Entry, Failure, shown
 from service.bulk.errors import SourceError
 from service.bulk.sources.protocol import Stamp
-from service.errors import InvalidField
+from service.errors import InvalidField, InvalidText
 
 TABLE_SUFFIXES = (".tsv", ".csv", ".parquet")
 MAX_CELL_CHARS = 1 << 24
 BATCH_ROWS = 1024
 
-Cells = tuple[str | None, str | None]
-"""The content and the id; None for an empty place."""
+Cells = tuple[str | Failure | None, str | None]
+"""The content and the id; None for an empty place, a failure for a row that does not fit the header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ class Table:
         if self._is_parquet:
             with _parquet(path) as file:
                 self._parquet_columns(file.schema_arrow)
+                self._count = int(file.metadata.num_rows)
         else:
-            next(self._text_rows(), None)
+            self._count = sum(1 for _ in self._text_rows())  # to the end, before anything is written
 
     def files(self) -> Iterator[Stamp]:
         """As `Source.files`: the table itself."""
@@ -62,8 +63,13 @@ class Table:
         for row, (content, name) in enumerate(self._rows()):
             name = str(row) if name is None else name
             if content is None or (not content and not self._columns.holds_texts):
-                empty = Failure(InvalidField.code, f"the column '{shown(self._columns.content)}' is empty in this row")
-                yield Entry(row, name, failure=empty)
+                content = Failure(
+                    InvalidField.code, f"the column '{shown(self._columns.content)}' is empty in this row"
+                )
+            elif self._columns.holds_texts and isinstance(content, str) and not _is_utf8(content):
+                content = Failure(InvalidText.code, "the text is not UTF-8")
+            if isinstance(content, Failure):
+                yield Entry(row, name, failure=content)
             elif self._columns.holds_texts:
                 yield Entry(row, name, text=content, size=len(content))
             else:
@@ -73,10 +79,7 @@ class Table:
 
     def count(self, files: Iterable[Stamp]) -> int | None:  # noqa: ARG002
         """As `Source.count`."""
-        if self._is_parquet:
-            with _parquet(self._path) as file:
-                return int(file.metadata.num_rows)
-        return sum(1 for _ in self._rows())
+        return self._count
 
     @property
     def _is_parquet(self) -> bool:
@@ -88,18 +91,21 @@ class Table:
     def _text_rows(self) -> Iterator[Cells]:
         csv.field_size_limit(MAX_CELL_CHARS)
         delimiter = "\t" if self._path.lower().endswith(".tsv") else ","
+        lines = 0  # in front of the row that is being read
         try:
             # A byte that is not UTF-8 becomes a lone surrogate: fit for a path, and refused in a text.
             with open(self._path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-                reader = csv.reader(file, delimiter=delimiter)
+                reader = csv.reader(file, delimiter=delimiter, strict=True)  # else a quote left open swallows rows
                 header = next(reader, [])
                 places = [self._place(header, name) for name in (self._columns.content, self._columns.id)]
+                lines = reader.line_num
                 for cells in reader:
+                    lines = reader.line_num
                     if cells:
                         content, name = (_cell(cells, place) for place in places)
-                        yield content, None if name is None else shown(name)
+                        yield _extra(cells, header) or content, None if name is None else shown(name)
         except csv.Error as error:
-            raise SourceError(f"{shown(self._path)}: line {reader.line_num}: {error}") from error
+            raise SourceError(f"{shown(self._path)}: the row that begins in line {lines + 1}: {error}") from error
         except OSError as error:
             raise SourceError(f"{shown(self._path)}: {error.strerror}") from error
 
@@ -132,6 +138,8 @@ class Table:
     def _place(self, header: list[str], name: str | None) -> int | None:
         if name is None:
             return None
+        if not header:
+            raise SourceError(f"{shown(self._path)} is empty: it has no line with the names of its columns")
         if name not in header:
             raise SourceError(f"{shown(self._path)} has no column '{name}', only {', '.join(map(repr, header))}")
         if header.count(name) > 1:
@@ -141,6 +149,22 @@ class Table:
 
 def _cell(cells: list[str], place: int | None) -> str | None:
     return cells[place] if place is not None and place < len(cells) else None
+
+
+def _extra(cells: list[str], header: list[str]) -> Failure | None:
+    """What is wrong with a row that has more cells than the header: a text with a comma and without quotes, say."""
+    if not any(cells[len(header) :]):
+        return None
+    return Failure(InvalidField.code, f"the row has {len(cells)} cells, the header {len(header)}")
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether all bytes of a text were UTF-8: others are lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parquet(path: str) -> Any:

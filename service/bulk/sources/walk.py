@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from service.bulk.entry import unreadable
+from service.bulk.entry import NOT_REGULAR, unreadable
 from service.bulk.sources.protocol import Stamp
 
 MAX_DEPTH = 256
@@ -18,10 +18,11 @@ Place = tuple[int, int]
 def walk(root: str, *, depth: int = MAX_DEPTH, left_out: frozenset[str] = frozenset()) -> Iterator[Stamp]:
     """Files below `root` in the order of their names, folder by folder; memory grows with one folder's entries only.
 
-    A folder or file that can't be read is a stamp with a fault. A link to a folder that one is in already is passed
-    over, and so are pipes, sockets and devices. `left_out`: real paths of folders that are not entered.
+    A folder or file that can't be read is a stamp with a fault, and so are pipes, sockets and devices. Links to folders
+    are followed, but not to one that one is in already, or that holds `root`. `left_out`: real paths of folders that
+    are not entered.
     """
-    return _walk(root, depth, left_out, ())
+    return _walk(root, depth, left_out, _places_above(root))
 
 
 def _walk(folder: str, depth: int, left_out: frozenset[str], above: tuple[Place, ...]) -> Iterator[Stamp]:
@@ -45,5 +46,21 @@ def _walk(folder: str, depth: int, left_out: frozenset[str], above: tuple[Place,
         if stat.S_ISDIR(found.st_mode):
             if depth > 1:
                 yield from _walk(path, depth - 1, left_out, (*above, place))
-        elif stat.S_ISREG(found.st_mode) and os.path.realpath(path) not in left_out:
+        elif not stat.S_ISREG(found.st_mode):
+            yield Stamp(path, fault=NOT_REGULAR)
+        elif os.path.realpath(path) not in left_out:
             yield Stamp(path, found.st_size, found.st_mtime_ns)
+
+
+def _places_above(root: str) -> tuple[Place, ...]:
+    """The folders that hold `root`: a link from within to one of them would take in what nobody asked for."""
+    places: list[Place] = []
+    folder = os.path.realpath(root)
+    while (parent := os.path.dirname(folder)) != folder:
+        folder = parent
+        try:
+            status = os.stat(folder)
+        except OSError:  # closed to us, and so to a link
+            continue
+        places.append((status.st_dev, status.st_ino))
+    return tuple(places)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 from service.wire.encodings import Encoding
 from service.wire.schemas import TAG_PREFIX, Media, Parts, Request
@@ -124,11 +125,20 @@ class EmbeddingsOptions(Request):
     user: str | None = Field(None, description="ignored")
 
 
+def _one_message(messages: list[Any]) -> list[Any]:
+    if len(messages) != 1:
+        detail = (
+            "one message of the role user is taken: it gives one vector, which has no use for instructions or answers"
+        )
+        raise PydanticCustomError("one_message", detail, {"max_length": 1, "actual_length": len(messages)})
+    return messages
+
+
 class EmbeddingsEnvelope(EmbeddingsOptions):
     """`POST /v1/embeddings` with its inputs unchecked."""
 
     input: Any = None
-    messages: list[Any] | None = Field(None, min_length=1, max_length=1)
+    messages: Annotated[list[Any], AfterValidator(_one_message)] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> EmbeddingsEnvelope:

@@ -59,6 +59,9 @@ def translate(wanted: EmbeddingsEnvelope, places: Places, *, max_items: int) -> 
             translator.add(entry, f"/input/{index}")
     else:
         translator.add(wanted.input, "/input")
+    if wanted.modality != "text" and not translator.has_strings:
+        detail = "modality says what the strings of 'input' are; there is none"
+        translator.errors.append(InvalidField(detail, pointer="/modality"))
     if translator.errors:
         raise InvalidRequest(translator.errors)
     value = {"inputs": translator.items, "encoding": wanted.encoding_format or "float", "dimensions": wanted.dimensions}
@@ -74,6 +77,7 @@ class _Translator:
     def __init__(self, places: Places, max_items: int, modality: str) -> None:
         self._known, self._max_items, self._modality = places.known, max_items, modality
         self._count = 0
+        self.has_strings = False
         self.items: list[Plain] = []
         self.errors: list[InputError] = []
 
@@ -81,6 +85,7 @@ class _Translator:
         """One input that stands at `place`."""
         match entry:
             case str():
+                self.has_strings = True
                 self._append({self._modality: entry}, {f"/{self._modality}": place})
             case list():
                 self._append({"tokens": entry}, {"/tokens": place})

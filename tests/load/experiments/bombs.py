@@ -15,7 +15,7 @@ from service.rpc.generated import onepeace_pb2 as pb
 from tests.load.experiment import Experiment, Figure, Scale
 from tests.load.hostile.bodies import BODIES, Body
 from tests.load.hostile.pictures import PICTURES, within_limits
-from tests.load.hostile.seeds import Seed, find_seeds
+from tests.load.hostile.seeds import Kind, Seed, find_seeds
 from tests.load.hostile.sounds import SOUNDS, STREAMS
 from tests.load.memory import resident_bytes, watch
 from tests.load.rpc import embed_method
@@ -24,8 +24,10 @@ from tests.load.ways import PATIENCE_S, Outcome, Sender, Tally, outcome_of, outc
 from tests.service.live_server import LiveServer
 from tests.service.media_files import clip
 
-BOMBS: dict[Scale, int] = {"full": 1020, "small": 66}
-STREAMED: dict[Scale, int] = {"full": 60, "small": 4}
+FILES: dict[Scale, int] = {"full": 1008, "small": 48}
+BODIES_SENT: dict[Scale, int] = {"full": 300, "small": 20}
+STREAMED: dict[Scale, int] = {"full": 60, "small": 6}
+WAYS = 6
 WARM_UP: dict[Scale, int] = {"full": 4, "small": 1}
 AT_ONCE = 2
 SEED = 64
@@ -33,30 +35,37 @@ MIB = 1024 * 1024
 MOST_GROWTH_MIB = 32
 MOST_STREAMS_MIB = 2 * 64
 """Two decoders at work; each holds 600 s of sound (37 MiB) before it knows that there is more, and may keep 64 MiB."""
-PACKED_BYTES = 64 << 20
+PACKED_BYTES = 16 << 20
 Missile = Seed | Body | bytes
 """A file, a body, or a gRPC message that is compressed on its way."""
 
 
-def make_bombs(count: int) -> Iterator[tuple[str, Missile]]:
-    """`count` of them with their names, each kind in turn, always the same."""
+def make_files(count: int) -> Iterator[tuple[str, Missile]]:
+    """`count` pictures and sounds with their names, each kind in turn, always the same."""
     source = random.Random(SEED)
-    kinds: list[tuple[str, Callable[[], Missile]]] = [
-        *((make.__name__, lambda make=make: Seed("image", "", make(source))) for make in PICTURES),
-        *((make.__name__, lambda make=make: Seed("audio", "", make(source))) for make in SOUNDS),
-        *((make.__name__, lambda make=make: make(source)) for make in BODIES),
-        ("packed_message", lambda: bytes(PACKED_BYTES)),
-    ]
+    kinds: list[tuple[Kind, Callable[[random.Random], bytes]]] = [("image", make) for make in PICTURES]
+    kinds += [("audio", make) for make in SOUNDS]
     for number in range(count):
-        name, make = kinds[number % len(kinds)]
-        yield name, make()
+        kind, make = kinds[number % len(kinds)]
+        yield make.__name__, Seed(kind, "", make(source))
+
+
+def make_bodies(count: int) -> Iterator[tuple[str, Missile]]:
+    """`count` bodies and messages, likewise."""
+    source = random.Random(SEED)
+    for number in range(count):
+        place = number % (len(BODIES) + 1)
+        if place == len(BODIES):
+            yield "packed_message", bytes(PACKED_BYTES)
+        else:
+            yield BODIES[place].__name__, BODIES[place](source)
 
 
 def make_streams(count: int) -> Iterator[tuple[str, Missile]]:
-    """Hours of sound that does not tell its length."""
+    """Hours of sound that does not tell its length; several of one kind in turn, so that each goes every way."""
     source = random.Random(SEED)
     for number in range(count):
-        make = STREAMS[number % len(STREAMS)]
+        make = STREAMS[number // WAYS % len(STREAMS)]
         yield make.__name__, Seed("audio", "", make(source))
 
 
@@ -136,31 +145,20 @@ class Phase:
 
 
 def run(scale: Scale) -> Sequence[Figure]:
-    """Good files first, so that all that is loaded or kept once is there; then bombs, the control, and streams."""
+    """Good files first, so that all that is loaded or kept once is there; then each kind of bomb, and the control."""
     good = [(seed.form, seed) for seed in (*find_seeds(), Seed("audio", "WAV", clip(1, 30.0)))]
     control = [("control", Seed("image", "PNG", within_limits()))]
     with server_apart() as server:
-        Phase().throw(server, good * WARM_UP[scale])
-        bombs = Phase().throw(server, make_bombs(BOMBS[scale]))
+        start = Phase().throw(server, good * WARM_UP[scale])
+        files = Phase().throw(server, make_files(FILES[scale]))
         accepted = Phase().throw(server, control)
+        bodies = Phase().throw(server, make_bodies(BODIES_SENT[scale]))
         streams = Phase().throw(server, make_streams(STREAMED[scale]))
         ready = httpx.get(server.url + "/health/ready").status_code
-    seen = [bombs.tally, streams.tally]
-    faulty = [what for tally in seen for what in tally.faulty]
-    count = sum(tally.said.total() for tally in seen)
-    refused = sum(tally.refused() for tally in seen)
-    most, stayed = bombs.growth()
     return [
-        Figure("bombs and malformed bodies", count, at_least=BOMBS[scale] + STREAMED[scale]),
-        Figure("… refused (4xx)", refused),
-        Figure("… answered, as what is in them is small", sum(tally.count("200") for tally in seen)),
-        Figure("5xx, INTERNAL and their like, lost connections", len(faulty), at_most=0),
-        *(Figure("…", what) for what in faulty[:10]),
-        Figure("hung", sum(tally.hung for tally in seen), at_most=0),
-        Figure("slowest answer", max(tally.slowest_s for tally in seen), "s", at_most=PATIENCE_S),
-        Figure("memory before, service and decoders", bombs.before / MIB, "MiB"),
-        Figure("… growth at its most", most, "MiB", at_most=MOST_GROWTH_MIB),
-        Figure("… growth that stayed", stayed, "MiB", at_most=MOST_GROWTH_MIB),
+        *outcomes([files.tally, bodies.tally, streams.tally], FILES[scale] + BODIES_SENT[scale] + STREAMED[scale]),
+        Figure("memory before, service and decoders", start.after / MIB, "MiB"),
+        Figure("files: growth at its most", files.growth()[0], "MiB", at_most=MOST_GROWTH_MIB),
         Figure(
             "a picture of 49 megapixels, which is accepted: growth at its most",
             accepted.growth()[0],
@@ -169,8 +167,30 @@ def run(scale: Scale) -> Sequence[Figure]:
             control=True,
         ),
         Figure("… answered", accepted.tally.count("200"), at_least=1),
+        Figure("bodies: growth at its most, of 300,000 JSON values twice", bodies.growth()[0], "MiB", at_most=128),
         Figure("streams of hours: growth at its most", streams.growth()[0], "MiB", at_most=MOST_STREAMS_MIB),
+        Figure(
+            "files and bodies: growth that stayed",
+            files.growth()[1] + bodies.growth()[1],
+            "MiB",
+            at_most=MOST_GROWTH_MIB,
+        ),
         Figure("`/health/ready` afterwards", ready, at_least=200, at_most=200),
+    ]
+
+
+def outcomes(tallies: Sequence[Tally], expected: int) -> list[Figure]:
+    """What was answered."""
+    faulty = [what for tally in tallies for what in tally.faulty]
+    slowest = max(tallies, key=lambda tally: tally.slowest_s)
+    return [
+        Figure("bombs and malformed bodies", sum(tally.said.total() for tally in tallies), at_least=expected),
+        Figure("… refused (4xx)", sum(tally.refused() for tally in tallies)),
+        Figure("… answered, as what is in them is small", sum(tally.count("200") for tally in tallies)),
+        Figure("5xx, INTERNAL and their like, lost connections", len(faulty), at_most=0),
+        *(Figure("…", what) for what in faulty[:10]),
+        Figure("hung", sum(tally.hung for tally in tallies), at_most=0),
+        Figure(f"slowest answer ({slowest.slowest})", slowest.slowest_s, "s", at_most=PATIENCE_S),
     ]
 
 

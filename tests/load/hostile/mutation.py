@@ -37,9 +37,17 @@ def mutate_media(seeds: Sequence[Seed], count: int, seed: int) -> Iterator[Mutan
             name = source.choice(list(WAYS))
             data = WAYS[name](source, data, good.form, other)[:MOST_BYTES] or b"\0"
             done.append(name)
-        if source.random() < 0.7:
-            data = repair(data, good.form)
-        yield Mutant(good.kind, good.form, " + ".join(done), data)
+        yield Mutant(good.kind, good.form, " + ".join(done), _maybe_repaired(source, data, good.form))
+
+
+def mutate_once(source: random.Random, data: bytes, form: str, other: Seed) -> bytes:
+    """One more damage to a file that is taken for one of `form`."""
+    broken = source.choice(list(WAYS.values()))(source, data, form, other) or b"\0"
+    return _maybe_repaired(source, broken, form)
+
+
+def _maybe_repaired(source: random.Random, data: bytes, form: str) -> bytes:
+    return repair(data, form) if source.random() < 0.7 else data
 
 
 Way = Callable[[random.Random, bytes, str, Seed], bytes]

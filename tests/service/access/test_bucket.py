@@ -45,6 +45,16 @@ def test_more_than_the_burst_needs_a_full_bucket_and_leaves_a_debt(clock: Clock)
     assert bucket.take(25) == 0
 
 
+def test_nothing_can_be_taken_from_a_bucket_in_debt_and_a_debt_can_grow(clock: Clock) -> None:
+    bucket = Bucket(Rate(10.0, 5.0), clock)
+    bucket.owe(25)
+    assert bucket.take(0) == 0
+    bucket.owe(10)
+    assert bucket.take(1) == pytest.approx(3.1)  # 30 of debt and itself, at 10 per second
+    clock.now_s += 3.1
+    assert bucket.take(1) == 0
+
+
 def test_a_refusal_costs_nothing(clock: Clock) -> None:
     bucket = Bucket(Rate(1.0, 2.0), clock)
     assert bucket.take(2) == 0

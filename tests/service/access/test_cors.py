@@ -64,6 +64,28 @@ def test_pages_of_other_origins_may_not(crossed: LiveServer, origin: str) -> Non
     assert allowed(answer) is None
 
 
+def test_preflights_and_heads_that_cannot_be_read_are_answered_and_counted(crossed: LiveServer) -> None:
+    def count(status: int) -> float:
+        wanted = f'onepeace_requests_total{{endpoint="other",status="{status}"}}'
+        lines = httpx.get(crossed.url + "/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(wanted))
+
+    asked, bad = count(200), count(400)
+    httpx.options(crossed.url + "/embed", headers={"origin": PAGE, **PREFLIGHT})
+    answer = crossed.raw(b"GARBAGE\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"malformed_request"' in answer
+    assert (count(200), count(400)) == (asked + 1, bad + 1)
+
+
+def test_a_page_may_read_that_its_request_came_too_slowly() -> None:
+    with live_server(REPOSITORY, cors_origins=PAGE, read_timeout_ms=100) as server:
+        sent = f"Origin: {PAGE}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+        answer = server.raw(b"POST /embed HTTP/1.1\r\nHost: x\r\n" + sent.encode())
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert f"access-control-allow-origin: {PAGE}".encode() in answer
+
+
 def test_methods_and_headers_that_nobody_needs_are_not_offered(crossed: LiveServer) -> None:
     for wanted in ({"access-control-request-method": "DELETE"}, {"access-control-request-headers": "x-anything"}):
         asked = httpx.options(crossed.url + "/embed", headers={"origin": PAGE, **PREFLIGHT, **wanted})

@@ -17,6 +17,7 @@ from service.access.key_file import KeyFileError
 from service.access.scopes import USE_CASES, needs_of
 from service.access.tokens import new_token
 from service.app import ROUTERS
+from service.context import RequestContext
 from service.errors import Forbidden, RateLimited, ServiceError, Unauthenticated
 from service.routes.lean import lean_endpoints
 from service.rpc.generated import onepeace_pb2 as pb
@@ -29,9 +30,13 @@ PAST, FUTURE = "expires = 2020-01-01", "expires = 9000-01-01T00:00:00+02:00"
 class Observer:
     def __init__(self) -> None:
         self.uses: Counter[tuple[str, str]] = Counter()
+        self.items: Counter[str] = Counter()
 
     def key_used(self, key: str, outcome: str) -> None:
         self.uses[key, outcome] += 1
+
+    def key_charged(self, key: str, outcome: str, items: int) -> None:
+        self.items[outcome] += items
 
 
 class Clock:
@@ -215,6 +220,24 @@ def test_items_are_charged_when_they_are_known(path: Path, observer: Observer, c
         caller.charge_items(15)
     assert caught.value.wait_s == pytest.approx(1.0)
     caller.charge_items(5)
+    assert observer.uses == {("a", "accepted"): 1}  # a request is counted once, whatever becomes of its items
+    assert observer.items == {"accepted": 20, "rate_limited": 15}
+
+
+def test_what_a_request_turns_out_to_hold_is_charged_once_and_refuses_it_no_more(
+    path: Path, observer: Observer, clock: Clock
+) -> None:
+    """A clip of 60 windows, at a burst of 10."""
+    gate = open_gate(path, observer, clock, table("a", "a", more="items = { per_second = 10, burst = 10 }"))
+    context = RequestContext("a", {}, 0.0, caller=gate.admit("/embed", sent("a")))
+    for items in (1, 60, 60, 1):
+        context.charge_up_to(items)
+    assert context.charged_items == 60
+    another = RequestContext("b", {}, 0.0, caller=gate.admit("/embed", sent("a")))
+    with pytest.raises(RateLimited) as caught:
+        another.charge_up_to(1)
+    assert caught.value.wait_s == pytest.approx(5.1)  # 50 of debt and itself
+    another.charge_up_to(0)
 
 
 def test_a_new_file_changes_keys_at_once_also_for_calls_under_way(path: Path, observer: Observer, clock: Clock) -> None:

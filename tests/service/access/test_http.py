@@ -18,6 +18,7 @@ from service.access.tokens import new_token
 from tests.repository import REPOSITORY
 from tests.service.access.known_keys import bearer, table, token_of, write_keys
 from tests.service.live_server import LiveServer, live_server
+from tests.service.media_files import clip, encoded
 
 BODY = {"inputs": [{"text": "a cow"}]}
 PROBLEM, JSON = "application/problem+json", "application/json"
@@ -29,6 +30,8 @@ KEYS = (
     table("old", "o", more="expires = 2020-01-01"),
     table("slow", "s", more="requests = { per_second = 0.01, burst = 2 }"),
     table("few", "f", '["embed", "classify"]', "items = { per_second = 0.01, burst = 3 }"),
+    table("labels", "l", '["classify"]', "items = { per_second = 0.01, burst = 3 }"),
+    table("windows", "w", more="items = { per_second = 0.01, burst = 3 }"),
 )
 
 
@@ -119,6 +122,33 @@ def test_items_count_whatever_they_are_asked_for(guarded: LiveServer) -> None:
     assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
     assert "items per second" in refused.json()["detail"]
     assert ask(guarded, "f", body={"inputs": [{"text": "a"}]}).status_code == 200
+
+
+def test_a_clip_of_more_windows_than_the_burst_passes_and_leaves_a_debt(guarded: LiveServer) -> None:
+    body = {"inputs": [{"audio": encoded(clip(7, 20.0))}], "windows": {"seconds": 2}}
+    answer = ask(guarded, "w", body=body)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["data"][0]["windows"]) == 10
+    refused = ask(guarded, "w")
+    assert refused.status_code == 429
+    assert 700 <= int(refused.headers["retry-after"]) <= 800  # 7 of debt and itself, at 0.01 per second
+
+
+def test_labels_that_are_new_cost_as_much_as_other_texts(guarded: LiveServer) -> None:
+    def texts() -> float:
+        text = httpx.get(guarded.url + "/metrics", headers=bearer("a")).text
+        return sum(float(line.split()[-1]) for line in text.splitlines() if 'items_total{modality="text"}' in line)
+
+    body = {"input": {"text": "moo"}, "labels": [f"{place}" for place in range(6)]}
+    before = texts()
+    assert ask(guarded, "l", "/classify", body).status_code == 200
+    assert texts() == before + 7
+    refused = ask(guarded, "l", "/classify", body)
+    assert refused.status_code == 429
+    assert 400 <= int(refused.headers["retry-after"]) <= 500  # burst 3, 7 taken: 4 of debt and itself
+    before = texts()
+    assert ask(guarded, "a", "/classify", body).status_code == 200
+    assert texts() == before + 1  # the labels' vectors are kept
 
 
 @pytest.mark.parametrize(
@@ -237,6 +267,7 @@ def test_metrics_know_keys_by_name_alone(guarded: LiveServer) -> None:
     text = httpx.get(guarded.url + "/metrics", headers=bearer("a")).text
     assert 'onepeace_key_requests_total{key="all",outcome="accepted"}' in text
     assert 'onepeace_key_requests_total{key="ground",outcome="forbidden"}' in text
+    assert 'onepeace_key_items_total{key="all",outcome="accepted"}' in text
     assert 'onepeace_errors_total{code="unauthenticated"}' in text
     assert "op_" not in text
 
@@ -346,5 +377,5 @@ def test_keys_are_in_no_log(tmp_path: Path) -> None:
         server.terminate()
         server.process.wait(30)
     written = (tmp_path / "log").read_text()
-    assert "/embed 401" in written
+    assert '"endpoint":"/embed","status":401' in written
     assert "op_" not in written

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from service.access import reloading
-from service.access.reloading import Reloader
+from service.access.reloading import Reloader, _identities
 
 
 class Thing:
@@ -75,6 +77,17 @@ async def test_a_file_is_read_once_and_again_when_it_changes(thing: Thing) -> No
         await asyncio.sleep(0.1)
         assert thing.read == ["1", "22"] or thing.read == ["1", "", "22"]  # caught between two steps of writing
         assert observer.outcomes["failed"] == 0
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(thing: Thing) -> None:
+    path = thing.paths[0]
+    found, before = path.stat(), _identities(thing)
+    time.sleep(0.05)  # longer than a tick of the kernel's clock
+    with path.open("r+") as file:
+        file.write("2")
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert (path.stat().st_mtime_ns, path.stat().st_size) == (found.st_mtime_ns, found.st_size)
+    assert _identities(thing) != before
 
 
 async def test_reading_can_be_asked_for(thing: Thing) -> None:

@@ -204,6 +204,9 @@ def test_an_output_whose_name_is_not_utf8_is_refused(tmp_path: Path, capsys: pyt
         (["t.csv", "--column", "b"], "no column 'b'"),
         (["t.parquet", "--column", "a"], "holds int64, not strings"),
         (["nowhere/*.jpg"], "no folder 'nowhere'"),
+        (["open.csv", "--column", "a"], "begins in line 3"),
+        (["*.jpg"], "nothing matches '*.jpg'"),
+        (["t.csv", "--column", "a", "--server", "ftp://host"], "must look like http://"),
     ],
 )
 def test_wrong_arguments_are_said_in_one_line_and_leave_nothing(
@@ -211,6 +214,7 @@ def test_wrong_arguments_are_said_in_one_line_and_leave_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.csv").write_text("a\n1\n")
+    (tmp_path / "open.csv").write_text('a\n1\n"2\n3\n')
     pq.write_table(pa.table({"a": [1]}), tmp_path / "t.parquet")
     assert embed_files(arguments[0], tmp_path / "out", *arguments[1:]) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -34,12 +34,12 @@ def test_a_service_gives_the_rows_that_the_engine_here_gives(tmp_path: Path, ser
         assert (served[name]["modality"], served[name]["error_code"]) == (modality, code)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "ftp://host"])
+@pytest.mark.parametrize(("url", "code"), [("http://127.0.0.1:9", 1), ("ftp://host", 2)])
 def test_no_service_at_the_address_is_said_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, code: int
 ) -> None:
     (tmp_path / "a.txt").write_text("a cow")
-    assert main(["embed-files", str(tmp_path / "a.txt"), "--out", str(tmp_path / "out"), "--server", url]) == 1
+    assert main(["embed-files", str(tmp_path / "a.txt"), "--out", str(tmp_path / "out"), "--server", url]) == code
     complaint = capsys.readouterr().err
     assert complaint.startswith("onepeace: ")
     assert complaint.count("\n") == 1

@@ -49,16 +49,33 @@ def test_a_folder_is_walked_in_order_without_hidden_files(tmp_path: Path) -> Non
     assert ids(str(tmp_path)) == ["a.txt", "b/10.txt", "b/2.txt", "c.txt"]
 
 
-def test_loops_of_links_end_and_broken_links_are_rows(tmp_path: Path) -> None:
+def test_loops_of_links_end_and_broken_links_and_pipes_are_rows(tmp_path: Path) -> None:
     make_tree(tmp_path, "a/1.txt", "b/2.txt")
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     (tmp_path / "b" / "here").symlink_to(".")
     (tmp_path / "b" / "gone").symlink_to("nowhere")
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
     entries = rows_of(open_source(str(tmp_path), None))
-    assert [entry.id for entry in entries] == ["a/1.txt", "b/2.txt", "b/gone"]
-    assert entries[2].failure is not None
-    assert entries[2].failure.code == "unreadable_file"
+    assert [entry.id for entry in entries] == ["a/1.txt", "b/2.txt", "b/gone", "pipe", "zero"]
+    assert [entry.failure and entry.failure.code for entry in entries] == [None, None, *["unreadable_file"] * 3]
+    assert [entry.file is None for entry in entries] == [False, False, True, True, True]
+
+
+def test_links_lead_out_of_the_folder_but_not_to_one_that_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tree(tmp_path, "foreign.txt", "more/3.txt", "top/media/1.txt", "top/media/2/2.txt")
+    media = tmp_path / "top" / "media"
+    (media / "more").symlink_to(tmp_path / "more")
+    (media / "parent").symlink_to("..")
+    (media / "2" / "far").symlink_to(tmp_path)
+    (tmp_path / "linked").symlink_to(media)
+    expected = ["1.txt", "2/2.txt", "more/3.txt"]
+    assert ids(str(media)) == ids(str(tmp_path / "linked")) == ids(f"{media}/**") == expected
+    monkeypatch.chdir(media)
+    assert ids(".") == expected
+    assert len(ids("**")) == len(expected)
 
 
 def test_the_output_is_not_taken_for_a_source(tmp_path: Path) -> None:
@@ -116,6 +133,45 @@ def test_a_csv_with_mark_quotes_and_line_breaks(tmp_path: Path) -> None:
     ]
     assert entries[3].failure is not None
     assert open_source(str(tmp_path / "t.csv"), Columns("what")).count([]) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('id,cap\n1,"never closed\n2,b\n', 2),
+        ('id,cap\n1,a\n2,"b"c\n3,d\n', 3),
+        ('id,cap\n1,"two\nlines"\n\n2,"closed by\n3,"another row"\n', 5),
+    ],
+)
+def test_a_quote_that_would_swallow_rows_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(SourceError, match=rf"t\.csv: the row that begins in line {line}: "):
+        open_source(str(tmp_path / "t.csv"), Columns("cap", "id", holds_texts=True))
+
+
+def test_a_row_with_more_cells_than_the_header_is_an_error_row(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,cap\n1,a, and more\n2,b,,\n3,c\n")
+    entries = rows_of(open_source(str(tmp_path / "t.csv"), Columns("cap", "id", holds_texts=True)))
+    assert [(entry.id, entry.text) for entry in entries] == [("1", None), ("2", "b"), ("3", "c")]
+    assert entries[0].failure is not None
+    assert (entries[0].failure.code, entries[0].failure.detail) == (
+        "invalid_field",
+        "the row has 3 cells, the header 2",
+    )
+
+
+def test_a_text_that_is_not_utf8_is_an_error_row(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("cap\ncafé\ncow\n".encode("latin-1"))
+    entries = rows_of(open_source(str(tmp_path / "t.csv"), Columns("cap", holds_texts=True)))
+    assert [entry.text for entry in entries] == [None, "cow"]
+    assert entries[0].failure is not None
+    assert (entries[0].failure.code, entries[0].failure.detail) == ("invalid_text", "the text is not UTF-8")
+
+
+def test_an_empty_table_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("")
+    with pytest.raises(SourceError, match=r"t\.csv is empty"):
+        open_source(str(tmp_path / "t.csv"), Columns("cap"))
 
 
 def test_paths_of_a_tsv_are_relative_to_its_folder(tmp_path: Path) -> None:
@@ -245,6 +301,9 @@ def test_braces_as_a_shell_has_them() -> None:
         (".", Columns("a"), "belong to a .tsv"),
         ("nowhere/*.jpg", None, "no folder"),
         ("nowhere/*.tar", None, "no folder"),
+        ("*.jpg", None, "nothing matches"),
+        ("**/*.jpg", None, "nothing matches"),
+        ("*.tar", None, "nothing matches"),
         ("s-{3..1}.tar", None, "backwards"),
     ],
 )

@@ -18,10 +18,13 @@ from service.decoding import processes as processes_module
 from service.decoding.messages import DecoderBug
 from service.decoding.orders import ImageOrder, RegionsOrder
 from service.decoding.pool import PoolPolicy, ProcessDecoders
+from service.decoding.processes import TemplateProcess
 from service.errors import (
     DecoderCrashed,
     DecoderOutOfMemory,
+    DecodersUnavailable,
     DecoderTimeout,
+    Draining,
     InputError,
     NotReady,
     QueueFull,
@@ -30,6 +33,7 @@ from service.media.image import DecodedImage
 from tests.service.decoding.descendants import (
     busy_worker,
     children,
+    command,
     is_whole,
     lives,
     open_files,
@@ -86,6 +90,10 @@ async def running(policy: PoolPolicy = POLICY) -> AsyncIterator[Pool]:
 
 def _has_ended(worker: int) -> bool:
     return not lives(worker)
+
+
+def _has_template() -> bool:
+    return len([child for child in children(ME) if b"service.decoding.template" in command(child)]) == 1
 
 
 @pytest.mark.parametrize("end", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL, signal.SIGXCPU])
@@ -162,15 +170,39 @@ async def test_an_order_that_nobody_needs_frees_its_worker(monkeypatch: pytest.M
 
 async def test_without_their_template_workers_end_and_all_start_anew() -> None:
     async with running() as pool:
-        lost = pool.decoders.submit(SLOW)
+        innocent = pool.decoders.submit(SLOW)
         await pool.busy()
         template, workers = template_of(ME), workers_of(ME)
         os.kill(template, signal.SIGKILL)
-        assert isinstance(await lost, DecoderCrashed)
+        assert isinstance(await innocent, DecodedImage)
         assert await pool.good(8)
         await pool.mended()
         assert not any(map(lives, [template, *workers]))
         assert template_of(ME) != template
+    assert pool.reasons == ["lost"] * 2
+
+
+async def test_a_file_whose_workers_are_lost_twice_is_the_services_fault() -> None:
+    async with running(replace(POLICY, workers=1)) as pool:
+        unlucky = pool.decoders.submit(SLOW)
+        for _ in range(2):
+            worker = await pool.busy()
+            os.kill(template_of(ME), signal.SIGKILL)
+            await asyncio.to_thread(until, partial(_has_ended, worker), "a worker outlives its template")
+            await asyncio.to_thread(until, _has_template, "there is no new template")
+            await pool.mended(1)
+        with pytest.raises(DecodersUnavailable):
+            await unlucky
+        assert await pool.good(4)
+    assert pool.reasons == ["lost"] * 2
+
+
+async def test_a_file_that_is_decoded_at_the_end_is_no_bad_file() -> None:
+    async with running() as pool:
+        late = pool.decoders.submit(SLOW)
+        await pool.busy()
+    with pytest.raises(Draining):
+        await late
 
 
 async def test_a_template_that_does_not_obey_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +237,21 @@ async def test_workers_that_can_not_start_are_not_ready_and_are_tried_again(monk
         monkeypatch.undo()
         assert isinstance(await waiting, DecodedImage)
         await started.mended()
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_that_fails_later() -> None:
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    with ThreadPoolExecutor(1) as threads:
+        template = TemplateProcess(POLICY.worker_limits(), threads)
+        starting = asyncio.create_task(template.start())
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        await asyncio.sleep(4)
+        await template.close()
+    assert faults == []
 
 
 async def test_a_bug_is_raised_where_the_file_was_asked_for() -> None:

@@ -114,7 +114,7 @@ async def test_a_redirect_to_anything_off_the_list_is_not_followed(site: Site, l
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
-async def test_redirects_within_the_list_are_followed_and_each_hop_is_resolved(site: Site, status: str) -> None:
+async def test_redirects_within_the_list_are_followed_and_each_name_is_resolved(site: Site, status: str) -> None:
     site.resolver.script("a.example.net", [PUBLIC_V6])
     site.pages |= {
         "/cow.jpg": redirect("/b/c", status),
@@ -122,7 +122,7 @@ async def test_redirects_within_the_list_are_followed_and_each_hop_is_resolved(s
         "/d?e": answer(b"moo"),
     }
     assert await site.fetcher(MANY_HOSTS).fetch(URL) == b"moo"
-    assert site.resolver.questions == [HOST, HOST, "a.example.net"]
+    assert site.resolver.questions == [HOST, "a.example.net"]
     assert site.dialler.dialled == [PUBLIC, PUBLIC, PUBLIC_V6]
 
 
@@ -146,11 +146,25 @@ async def test_a_name_is_resolved_once_and_the_checked_address_is_dialled(site: 
     assert site.dialler.dialled == [PUBLIC]
 
 
-async def test_a_redirect_to_the_same_host_is_resolved_and_checked_again(site: Site) -> None:
+async def test_a_redirect_to_the_same_host_goes_to_the_address_that_was_checked(site: Site) -> None:
+    """Whatever the resolver would say by then."""
     site.pages |= {"/cow.jpg": redirect("/b"), "/b": answer(b"moo")}
     site.resolver.script(HOST, [PUBLIC], ["10.0.0.1"])
-    assert (await refusal(site)).detail == UNREACHABLE
-    assert (len(site.resolver.questions), site.dialler.dialled) == (2, [PUBLIC])
+    assert await site.fetcher().fetch(URL) == b"moo"
+    assert (site.resolver.questions, site.dialler.dialled) == ([HOST], [PUBLIC, PUBLIC])
+
+
+async def test_a_host_that_refuses_everywhere_is_dialled_once_for_a_request(site: Site) -> None:
+    site.dialler = LocalDialler(site.port, dead=[PUBLIC])
+    fetcher = site.fetcher()
+    hosts = fetcher.known_hosts()
+    for _ in range(3):
+        with pytest.raises(UrlUnreachable, match="public address"):
+            await fetcher.fetch(URL, hosts)
+    assert (site.resolver.questions, site.dialler.dialled) == ([HOST], [PUBLIC])
+    with pytest.raises(UrlUnreachable):
+        await fetcher.fetch(URL)  # another request asks again
+    assert len(site.resolver.questions) == 2
 
 
 async def test_the_next_address_is_tried_when_one_is_dead(site: Site) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from service.admission import Admission, RequestRoom, WaitingRoom
 from service.context import RequestContext, Stages
-from service.errors import DeadlineExceeded, InputError, InvalidRequest, QueueFull, UrlNotAllowed
+from service.errors import DeadlineExceeded, InputError, InvalidRequest, QueueFull, UrlNotAllowed, UrlUnreachable
 from service.fetching.media_urls import MediaUrls
-from tests.service.fetching.site import HOST, MIB, Site, answer
+from tests.service.fetching.site import HOST, MIB, PUBLIC, Site, answer
 
 URL = f"https://{HOST}/a"
 
@@ -158,3 +158,40 @@ async def test_when_off_a_url_is_refused_and_the_setting_named() -> None:
     assert isinstance(refused, UrlNotAllowed)
     assert "ONEPEACE_URL_FETCH=allowlist" in refused.detail
     await urls.close()
+
+
+async def test_a_name_that_nobody_knows_is_looked_up_once_however_many_urls_have_it(site: Site) -> None:
+    """A name server that takes seconds to say no must not take them once for each URL."""
+    lookups: list[str] = []
+
+    async def refuse_slowly(host: str, port: int) -> list[str]:
+        lookups.append(host)
+        await asyncio.sleep(0.3)
+        raise OSError("no such name")
+
+    fetcher = site.fetcher()
+    site.resolver.resolve = refuse_slowly  # type: ignore[method-assign]
+    urls = MediaUrls(fetcher, Admission(max_items=1, max_bytes=MIB), max_bytes=MIB)
+    stages = Stages(deadline_s=asyncio.get_running_loop().time() + 10)
+    async with urls.fetched([f"https://{HOST}/{i}" for i in range(1000)], stages) as files:  # 63 times the slots
+        assert {type(file) for file in files.values()} == {UrlUnreachable}
+    assert lookups == [HOST]
+
+
+async def test_who_stops_waiting_for_a_lookup_does_not_end_it_for_others(site: Site) -> None:
+    gate = asyncio.Event()
+
+    async def answer_late(host: str, port: int) -> list[str]:
+        await gate.wait()
+        return [PUBLIC]
+
+    site.pages["/a"] = answer(b"moo")
+    site.resolver.resolve = answer_late  # type: ignore[method-assign]
+    fetcher = site.fetcher()
+    hosts = fetcher.known_hosts()
+    first, second = (asyncio.create_task(fetcher.fetch(URL, hosts)) for _ in range(2))
+    await asyncio.sleep(0.05)
+    first.cancel()
+    gate.set()
+    assert await second == b"moo"
+    assert first.cancelled()

@@ -94,3 +94,46 @@ def test_limits_and_damage_are_errors_as_for_whole_pictures() -> None:
         decode_regions(saved("PNG"), [(0, 0, 1, 1)], size=SIZE, max_pixels=100)
     with pytest.raises(UnreadableImage):
         decode_regions(saved("PNG")[:-200], [(0, 0, 1, 1)], size=SIZE, max_pixels=MAX_PIXELS)
+
+
+def test_equal_regions_are_cut_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuts: list[object] = []
+    resize = Image.Image.resize
+
+    def counted(self: Image.Image, *arguments: object, **named: object) -> Image.Image:
+        cuts.append(named["box"])
+        return resize(self, *arguments, **named)  # type: ignore[arg-type]
+
+    data = saved("PNG")
+    monkeypatch.setattr(Image.Image, "resize", counted)
+    regions = [(0.1, 0.1, 0.6, 0.6), (0.6, 0.6, 0.1, 0.1), (0.2, 0.2, 0.9, 0.9)] * 20
+    squares = decode_regions(data, regions, size=SIZE, max_pixels=MAX_PIXELS)
+    assert (len(squares), len(cuts)) == (60, 2)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_large_regions_are_averaged_first_and_stay_within_a_level_of_pillows(orientation: int) -> None:
+    size = (600, 900) if orientation >= 5 else (900, 600)
+    data = saved("PNG", orientation, (901, 601))
+    boxes = [(0, 0, *size), (3, 5, 590, 561), (10, 10, 140, 590), (7, 3, 50, 40)]
+    upright = (601, 901) if orientation >= 5 else (901, 601)
+    regions = decode_regions(data, [fractions(box, upright) for box in boxes], size=SIZE, max_pixels=MAX_PIXELS)
+    for box, region in zip(boxes, regions, strict=True):
+        assert difference(region, pillows(data, box)) <= 1
+
+
+def test_however_many_large_regions_read_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A region of any picture is resized from at most 2 × 4 × S columns and rows."""
+    resized: list[tuple[float, float, float, float]] = []
+    resize = Image.Image.resize
+
+    def noted(self: Image.Image, *arguments: object, **named: object) -> Image.Image:
+        resized.append(named["box"])  # type: ignore[arg-type]
+        return resize(self, *arguments, **named)  # type: ignore[arg-type]
+
+    data = saved("PNG", 1, (3000, 2000))
+    monkeypatch.setattr(Image.Image, "resize", noted)
+    regions = [(0.0, 0.0, 1.0 - i / 200, 1.0 - i / 300) for i in range(50)]
+    decode_regions(data, regions, size=SIZE, max_pixels=MAX_PIXELS)
+    assert len(resized) == 50
+    assert all(max(x1 - x0, y1 - y0) < 2 * 4 * SIZE for x0, y0, x1, y1 in resized)

@@ -133,6 +133,19 @@ def test_ids_that_no_text_can_have_are_refused(tokenizer: TextTokenizer, wrong: 
     assert caught.value.actual == wrong
 
 
+@pytest.mark.parametrize(
+    ("wrong", "place"), [([0, 5], 0), ([5, 3], 1), ([4, 2, 4], 1), ([4, 2, 2], 1)], ids=["<s>", "<unk>", "end", "ends"]
+)
+def test_special_ids_that_no_text_becomes_are_refused(tokenizer: TextTokenizer, wrong: list[int], place: int) -> None:
+    with pytest.raises(InvalidField, match=f"token id {wrong[place]} at {place} "):
+        tokenizer.take(wrong)
+
+
+def test_every_character_and_every_merge_may_be_given(tokenizer: TextTokenizer, tokenizer_path: Path) -> None:
+    size = Tokenizer.from_file(str(tokenizer_path)).get_vocab_size()
+    assert tokenizer.take(list(range(4, size))).truncated
+
+
 def test_more_ids_than_a_text_may_have_bytes_are_refused(tokenizer: TextTokenizer) -> None:
     tokenizer.take([5] * MAX_BYTES)
     with pytest.raises(InvalidText) as caught:

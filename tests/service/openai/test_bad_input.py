@@ -194,3 +194,18 @@ def test_lists_of_400_000_values_are_refused_quickly(client: httpx.Client, serve
         assert answer.status_code == 400, answer.text[:200]
     assert time.monotonic() - started < 10
     assert server.resident_bytes() - before < 160 * MIB
+
+
+@pytest.mark.parametrize("given", ["[5]", '{"text": "x"}', '[{"text": "x"}]'])
+def test_a_modality_without_strings_is_refused(client: httpx.Client, given: str) -> None:
+    answer = client.post("/v1/embeddings", content=body(given, modality="image"), headers=JSON)
+    assert refused(answer, 400, "invalid_field")["param"] == "modality"
+
+
+@pytest.mark.parametrize("roles", [[], ["system", "user"]])
+def test_another_number_of_messages_than_one_is_told_what_is_taken(client: httpx.Client, roles: list[str]) -> None:
+    messages = [{"role": role, "content": "x"} for role in roles]
+    answer = client.post("/v1/embeddings", json={"model": MODEL, "messages": messages})
+    error = refused(answer, 400, "invalid_field")
+    assert error["param"] == "messages"
+    assert "one message of the role user" in str(error["message"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,14 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from service.errors import QueueFull
+from service.rpc import embed_stream
 from tests.repository import REPOSITORY
 from tests.service.access.known_keys import bearer, table, token_of, write_keys
 from tests.service.live_server import LiveServer, live_server
+from tests.service.media_files import clip
 from tests.service.rpc.conftest import Generated
-from tests.service.rpc.local import local_service
+from tests.service.rpc.local import local_service, until
 from tests.service.rpc.status import details, refused
 
 KEYS = (
@@ -202,6 +206,61 @@ async def test_a_stream_whose_items_are_rated_goes_on_at_its_rate(
         assert len(answers) == 11
         assert not any(answer.embedding.HasField("error") for answer in answers)
         assert 0.45 < time.monotonic() - started < 10  # ten items had to wait for 50 ms each
+
+
+async def test_a_slow_stream_holds_no_room_that_others_wait_for(tmp_path: Path, generated: Generated, pb: Any) -> None:
+    slow = table("slow", "s", more="items = { per_second = 0.01, burst = 2 }")
+    path = write_keys(tmp_path / "keys.toml", slow, table("fast", "f"))
+    texts = [pb.StreamItem(item=pb.Item(text="moo " * 20 + str(place))) for place in range(5)]
+    message = pb.EmbedStreamRequest(items=texts)
+    async with local_service(generated.stub, api_keys_file=path) as local:
+        local.engine.gate.set()
+        calls = {letter: local.stub.EmbedStream(metadata=sent(letter)) for letter in "sf"}
+        for call in calls.values():
+            for _ in range(2):
+                await call.write(message)
+        assert not any([(await calls["s"].read()).embedding.HasField("error") for _ in texts])
+        assert not any([(await calls["f"].read()).embedding.HasField("error") for _ in texts * 2])
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await calls["s"].read()
+        assert (local.runtime.admission.bytes, local.runtime.admission.items) == (0, 0)
+
+
+async def test_a_clip_of_more_windows_than_the_burst_is_answered_in_a_stream(
+    tmp_path: Path, generated: Generated, pb: Any
+) -> None:
+    path = write_keys(tmp_path / "keys.toml", table("a", "a", more="items = { per_second = 0.01, burst = 3 }"))
+    options = pb.EmbedOptions(windows=pb.Windows(seconds=2))
+    item = pb.StreamItem(item=pb.Item(audio=clip(7, 20.0)))
+    async with local_service(generated.stub, api_keys_file=path, deadline_ms=5000) as local:
+        local.engine.gate.set()
+        call = local.stub.EmbedStream(metadata=sent("a"))
+        await call.write(pb.EmbedStreamRequest(options=options, items=[item]))
+        async with asyncio.timeout(10):
+            answer = await call.read()
+        assert not answer.embedding.HasField("error")
+        assert len(answer.embedding.windows) == 10
+
+
+async def test_an_item_that_a_full_engine_sends_back_is_charged_once(
+    tmp_path: Path, generated: Generated, pb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed_stream, "ENGINE_RETRY_S", 0.01)
+    path = write_keys(tmp_path / "keys.toml", table("a", "a", more="items = { per_second = 0.01, burst = 3 }"))
+    async with local_service(generated.stub, api_keys_file=path) as local:
+        local.engine.gate.set()
+        local.engine.failure = lambda: QueueFull("the engine's queue is full")
+        call = local.stub.EmbedStream(metadata=sent("a"))
+        await call.write(pb.EmbedStreamRequest(items=[pb.StreamItem(item=pb.Item(text="a"))]))
+        await until(lambda: len(local.engine.due_s) == 3)
+        local.engine.failure = None
+        assert not (await call.read()).embedding.HasField("error")
+        await call.done_writing()
+        await local.stub.Embed(embed(pb, 2), metadata=sent("a"))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await local.stub.Embed(embed(pb, 1), metadata=sent("a"))
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_stream_meets_the_end_of_its_key(tmp_path: Path, generated: Generated, pb: Any) -> None:

@@ -115,6 +115,18 @@ def test_a_wrong_message_ends_the_stream_after_what_was_read_is_answered(stub: A
     assert details(error, pb)["problem"].code == "too_many_items"
 
 
+def test_wrong_options_end_the_stream_as_they_end_a_call(stub: Any, pb: Any) -> None:
+    items = [named(pb, "a", text="x")]
+    stream = [pb.EmbedStreamRequest(options=pb.EmbedOptions(dimensions=5), items=items)]
+    errors = [
+        refused(lambda: list(stub.EmbedStream(iter(stream)))),
+        refused(lambda: stub.Embed(pb.EmbedRequest(inputs=[pb.Item(text="x")], dimensions=5))),
+    ]
+    for error in errors:
+        problem = details(error, pb)["problem"]
+        assert (problem.code, [entry.pointer for entry in problem.errors]) == ("invalid_field", ["/dimensions"])
+
+
 def test_a_full_queue_means_waiting(generated: Generated, pb: Any) -> None:
     items = [named(pb, str(i), text=f"text {i}") for i in range(200)]
     messages = [pb.EmbedStreamRequest(items=items[i : i + 4]) for i in range(0, 200, 4)]

@@ -177,7 +177,8 @@ def test_bad_input_is_refused_as_rest_refuses_it(stub: Any, client: httpx.Client
     expected = answer.json()
     error = refused(lambda: getattr(stub, method)(make(pb), metadata=(("x-request-id", "mine"),)))
     assert error.code() is STATUSES[answer.status_code]
-    assert error.details() == expected["detail"]
+    place = expected["errors"][0]["pointer"] if len(expected["errors"]) == 1 else ""
+    assert error.details() == (f"{place}: {expected['detail']}" if place else expected["detail"])
     found = details(error, pb)
     problem = found["problem"]
     assert (problem.code, problem.request_id, problem.omitted) == (expected["code"], "mine", 0)

@@ -16,7 +16,7 @@ from service.settings import load_settings
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
 from tests.service.rpc.conftest import Generated
-from tests.service.rpc.local import local_service
+from tests.service.rpc.local import local_service, until
 from tests.service.rpc.status import details
 from tests.service.test_bad_input import MIB
 
@@ -66,6 +66,48 @@ async def test_more_streams_than_places_are_refused_and_come_later(generated: Ge
         assert await streams[0].read() is grpc.aio.EOF
         late = local.stub.EmbedStream(iter([item]), timeout=20)
         assert [answer.id async for answer in late] == ["a"]
+
+
+async def test_idle_streams_do_not_keep_others_out(generated: Generated, pb: Any) -> None:
+    async with local_service(generated.stub, **LIMITS, read_timeout_ms=1000) as local:
+        idle = [local.stub.EmbedStream(timeout=20) for _ in range(MIN_PLACES)]
+        await asyncio.gather(*(stream.initial_metadata() for stream in idle))
+        item = pb.EmbedStreamRequest(items=[pb.StreamItem(id="a", item=pb.Item(text="x"))])
+        await idle[0].write(item)
+        assert (await idle[0].read()).id == "a"
+        with pytest.raises(grpc.aio.AioRpcError) as early:
+            await local.stub.EmbedStream(timeout=20).read()
+        assert details(early.value, pb)["problem"].code == "queue_full"
+        await asyncio.sleep(1.1)
+        await idle[0].write(item)  # the one that works on keeps its place
+        assert (await idle[0].read()).id == "a"
+        for _ in range(MIN_PLACES - 1):
+            new = local.stub.EmbedStream(timeout=20)
+            await new.write(item)
+            assert (await new.read()).id == "a"
+        for stream in idle[1:]:
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                await stream.read()
+            assert ended.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert details(ended.value, pb)["retry"].retry_delay.seconds == 1
+        await idle[0].write(item)
+        assert (await idle[0].read()).id == "a"
+
+
+async def test_a_stream_whose_item_is_under_way_keeps_its_place(generated: Generated, pb: Any) -> None:
+    async with local_service(generated.stub, **LIMITS, read_timeout_ms=500) as local:
+        local.engine.gate.clear()
+        item = pb.EmbedStreamRequest(items=[pb.StreamItem(id="a", item=pb.Item(text="x"))])
+        streams = [local.stub.EmbedStream(timeout=20) for _ in range(MIN_PLACES)]
+        for stream in streams:
+            await stream.write(item)
+        await until(lambda: local.runtime.admission.items == MIN_PLACES)
+        await asyncio.sleep(0.6)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await local.stub.EmbedStream(timeout=20).read()
+        assert details(refused.value, pb)["problem"].code == "queue_full"
+        local.engine.gate.set()
+        assert [(await stream.read()).id for stream in streams] == ["a"] * MIN_PLACES
 
 
 async def test_calls_are_answered_while_streams_are_idle(generated: Generated, pb: Any) -> None:

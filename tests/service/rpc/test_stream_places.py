@@ -138,6 +138,7 @@ async def test_a_streams_items_are_timed_and_their_errors_counted(generated: Gen
         trailers = dict(await call.trailing_metadata())
         assert {part.split(";")[0] for part in trailers["server-timing"].split(", ")} >= {"decode", "infer"}
         metrics = local.runtime.metrics.render()[0].decode()
-        assert 'onepeace_errors_total{code="unreadable_image"} 1.0' in metrics
+        assert 'onepeace_stream_item_errors_total{code="unreadable_image"} 1.0' in metrics
+        assert 'onepeace_errors_total{code="unreadable_image"} 0.0' in metrics, "the stream is the request"
         runs = re.findall(r'onepeace_stage_duration_seconds_count\{stage="infer"\} ([0-9.]+)', metrics)
         assert runs == ["2.0"], "once for each item that ran"
