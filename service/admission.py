@@ -57,7 +57,9 @@ class Admission:
         wait_s = self._pace.wait_s(self.items)
         if wait_s > self._max_wait_s:
             detail = "the work that waits would take too many milliseconds"
-            raise QueueFull(detail, limit=round(self._max_wait_s * 1000), actual=round(wait_s * 1000))
+            error = QueueFull(detail, limit=round(self._max_wait_s * 1000), actual=round(wait_s * 1000))
+            error.retry_after_s = math.ceil(wait_s - self._max_wait_s)
+            raise error
 
     def take(self, holder: Holder, *, items: int = 0, num_bytes: int = 0) -> None:
         """Account for more items, and for bytes of bodies, fetched files and decoded inputs: for all or for nothing.

@@ -62,6 +62,6 @@ def test_newcomers_are_refused_when_the_work_that_waits_takes_too_long(monkeypat
     admission.take(many, items=10)
     with pytest.raises(QueueFull) as caught:
         admission.check_room()
-    assert (caught.value.limit, caught.value.actual) == (5000, 6000)
+    assert (caught.value.limit, caught.value.actual, caught.value.retry_after_s) == (5000, 6000, 1)
     admission.give(many, items=20)
     admission.check_room()

@@ -132,7 +132,7 @@ class Phase:
 
     def throw(self, server: LiveServer, bombs: Iterable[tuple[str, Missile]]) -> Phase:
         """Throw them, and look at the memory meanwhile."""
-        pid = server.process.pid
+        pid, bombs = server.process.pid, list(bombs)  # made before the clock runs
         self.before = resident_bytes(pid)
         with watch(pid) as seen:
             asyncio.run(throw_all(server, bombs, self.tally))

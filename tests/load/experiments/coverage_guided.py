@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.load.experiment import Experiment, Figure, Scale
 
-RUNS: dict[Scale, int] = {"full": 200_000, "small": 300}
+RUNS: dict[Scale, int] = {"full": 20_000, "small": 300}
 TARGETS = ("picture", "sound", "form")
 CONTROL_RUNS = 2000
 HANG_S = 20  # as long as `decode_timeout_ms`
