@@ -9,10 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 
-from bench.processes import free_ports
 from tests.load.experiment import Experiment, Figure, Scale
 from tests.repository import REPOSITORY
 
@@ -26,30 +26,40 @@ WRONG = {"inputs": [{"image": "bm90IGEgcGljdHVyZQ=="}]}
 @contextmanager
 def server_with_log(log: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A server whose standard output and error are the descriptor `log`; its address once it is ready."""
-    (port,) = free_ports(1)
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port), "--grpc-port", "0"]
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--grpc-port", "0"]
     command += ["--model-repository", str(REPOSITORY), "--log-level", "debug", "--drain-s", "0"]
     process = subprocess.Popen(command, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
     try:
-        wait_until_ready(url)
-        yield url, process
+        yield ready_url(process), process
     finally:
         process.kill()
         process.wait()
 
 
-def wait_until_ready(url: str) -> None:
-    """Raises: TimeoutError."""
+def ready_url(process: subprocess.Popen[bytes]) -> str:
+    """Where it answers that it is ready: it can't say its port, so the kernel is asked.
+
+    Raises:
+        TimeoutError: it did not.
+    """
     end = time.monotonic() + START_S
     while time.monotonic() < end:
-        try:
-            if httpx.get(url + "/health/ready", timeout=ANSWER_S).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
+        for port in listening_ports(process.pid):
+            url = f"http://127.0.0.1:{port}"
+            try:
+                if httpx.get(url + "/health/ready", timeout=ANSWER_S).status_code == 200:
+                    return url
+            except httpx.TransportError:
+                pass
         time.sleep(0.05)
-    raise TimeoutError(url)
+    raise TimeoutError(process.args)
+
+
+def listening_ports(pid: int) -> list[int]:
+    """Of IPv4, in the order of the kernel's table (proc(5): local address, state 0A, inode)."""
+    sockets = {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()}
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return [int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets]
 
 
 def outcomes(url: str, count: int) -> Counter[int | str]:

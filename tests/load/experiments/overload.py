@@ -69,7 +69,7 @@ def run(scale: Scale) -> Sequence[Figure]:
     (image,) = [sample for sample in make_samples() if sample.model == "image"]
     request = image.http_request("localhost")
     with (
-        server_apart(max_queue=size.max_queue, max_items=64) as server,
+        server_apart(max_queue=size.max_queue, max_items=64, max_wait_ms=MAX_WAIT_MS) as server,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
 
