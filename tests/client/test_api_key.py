@@ -18,7 +18,7 @@ from onepeace_client import (
     RetryPolicy,
     Unauthenticated,
 )
-from service.bulk.errors import EngineGone
+from service.bulk.errors import EngineGone, OptionError
 from service.bulk.remote import RemoteEmbedder
 from tests.repository import REPOSITORY
 from tests.service.access.known_keys import table, token_of, write_keys
@@ -133,5 +133,5 @@ async def test_bulk_embedding_sends_the_key(url: str) -> None:
             await stranger.start()
     finally:
         await stranger.close()
-    with pytest.raises(EngineGone, match="ONEPEACE_API_KEY"):
+    with pytest.raises(OptionError, match="ONEPEACE_API_KEY"):
         RemoteEmbedder(url, "no key")

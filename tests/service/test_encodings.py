@@ -73,7 +73,6 @@ def test_multipart_takes_one_encoding_or_several(client: httpx.Client) -> None:
     [
         ("hex", "/encoding"),
         (7, "/encoding"),
-        (None, "/encoding"),
         ([], "/encoding"),
         (["float", "hex"], "/encoding/1"),
         (["int8", "int8"], "/encoding"),
