@@ -160,7 +160,9 @@ def test_stopped_in_the_middle_the_same_command_goes_on(tmp_path: Path, sent: si
         os.link(_clip_file(tmp_path), tmp_path / "media" / f"{number:03d}.wav")
     command = [sys.executable, "-m", "service.cli", "embed-files", "media", "--out", "out", *MODEL]
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=_take_interrupts
+    )
     journal = tmp_path / "out" / "_journal.jsonl"
     end = time.monotonic() + 60
     while time.monotonic() < end and not (journal.exists() and journal.stat().st_size):
@@ -179,6 +181,11 @@ def test_stopped_in_the_middle_the_same_command_goes_on(tmp_path: Path, sent: si
     table = pq.read_table(tmp_path / "out")
     assert sorted(table["row"].to_pylist()) == list(range(500))
     assert table["error"].null_count == 500
+
+
+def _take_interrupts() -> None:
+    """Tests that a shell started in the background were told to ignore them, and so would the job."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _clip_file(folder: Path) -> Path:
