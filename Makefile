@@ -59,7 +59,7 @@ types: .venv/dev
 
 unit: .venv/dev
 	-@$(MAKE) --no-print-directory .venv/triton  # without it the tests against Triton are skipped, and say so
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 train: .venv/dev  ## Make the data, train the small model from nothing, export it to model_repository/
 	$(BIN)/python -m training.data runs/corpus
