@@ -175,15 +175,18 @@ class Metrics:
 
     def request_failed(self, error: type[ServiceError]) -> None:
         """One request ended in an error."""
-        self.errors.labels(error.code).inc()
-        if reason := rejection_reason(error):
-            self.rejections.labels(reason).inc()
+        for counter in self._error_series(error.code, rejection_reason(error)):
+            counter.inc()
 
     def stream_item_failed(self, error: type[ServiceError]) -> None:
         """One item of a stream has an error for its answer. The stream is the request, and goes on."""
         self.stream_item_errors.labels(error.code).inc()
 
     @functools.cache  # noqa: B019 (one Metrics lives as long as its process)
+    def _error_series(self, code: str, reason: str | None) -> list[Counter]:
+        return [self.errors.labels(code), *([self.rejections.labels(reason)] if reason else [])]
+
+    @functools.cache  # noqa: B019
     def _request_series(self, endpoint: str, status: int) -> tuple[Counter, Histogram]:
         return self.requests.labels(endpoint, str(status)), self.duration.labels(endpoint)
 

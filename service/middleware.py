@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from service.access.cors import with_cors
 from service.context import RequestContext
 from service.correlation import request_id, valid_traceparent
-from service.errors import Draining, ServiceError
+from service.errors import Draining, QueueFull, ServiceError
 from service.ledger import CLIENT_CLOSED_REQUEST
 from service.lifecycle import Lifecycle
 from service.routes.lean import LeanEndpoint, LeanRoute
@@ -74,6 +74,14 @@ class RequestMiddleware:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: _Exchange = scope["onepeace.exchange"]
+        endpoint = self._endpoints.get((scope["method"], scope["path"]))
+        if endpoint is not None:
+            scope["app"] = self.app
+            scope["onepeace.endpoint"] = scope["path"]
+        refusal = self._refuse(scope, exchange.context, takes_work=endpoint is not None and scope["method"] == "POST")
+        if isinstance(refusal, QueueFull):  # cheap, because they come when there is least time for them
+            await problem_response(Request(scope, receive), refusal)(scope, receive, send)
+            return
         task = asyncio.current_task()
         if task is None:  # can't be inside a coroutine
             raise RuntimeError("no running task")
@@ -81,11 +89,6 @@ class RequestMiddleware:
         exchange.watchdog = watchdog
         self._watchdogs.add(watchdog)
         try:
-            endpoint = self._endpoints.get((scope["method"], scope["path"]))
-            if endpoint is not None:
-                scope["app"] = self.app
-                scope["onepeace.endpoint"] = scope["path"]
-            refusal = self._refuse(scope, exchange.context)
             if refusal is not None:
                 response = problem_response(Request(scope, receive), refusal)
                 await response(scope, receive, send)
@@ -107,14 +110,15 @@ class RequestMiddleware:
             watchdog.stop()
             self._watchdogs.discard(watchdog)
 
-    def _refuse(self, scope: Scope, context: RequestContext) -> ServiceError | None:
+    def _refuse(self, scope: Scope, context: RequestContext, *, takes_work: bool) -> ServiceError | None:
         """Why the caller is not let in, before a byte of the body is read."""
-        if self._runtime.gate is None:
-            return None
-        # The parser leaves white space at a value's end, where it is none of it (RFC 9110, 5.5).
-        sent = [value.rstrip(b" \t") for name, value in scope["headers"] if name == b"authorization"]
         try:
-            context.caller = self._runtime.gate.admit(scope["path"], sent)
+            if self._runtime.gate is not None:
+                # The parser leaves white space at a value's end, where it is none of it (RFC 9110, 5.5).
+                sent = [value.rstrip(b" \t") for name, value in scope["headers"] if name == b"authorization"]
+                context.caller = self._runtime.gate.admit(scope["path"], sent)
+            if takes_work:
+                self._runtime.admission.check_room()
         except ServiceError as error:
             return error
         return None

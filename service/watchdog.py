@@ -57,8 +57,9 @@ class Watchdog:
     def stop(self) -> None:
         """The answer is on its way, or the task has ended."""
         self._timer.cancel()
-        if self._watcher is not None:
-            self._watcher.cancel()
+        watcher, self._watcher = self._watcher, None  # its CancelledError knows its frame, which knows this object
+        if watcher is not None:
+            watcher.cancel()
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()

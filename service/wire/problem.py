@@ -104,7 +104,7 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     if request.scope["path"].startswith(openai.PREFIX):
         body, media_type, status = openai.openai_error_body(error), openai.MEDIA_TYPE, openai.openai_status(status)
     else:
-        body = problem_body(error, request_id=request_id, instance=request.url.path)
+        body = problem_body(error, request_id=request_id, instance=request.scope["path"])
     content = orjson.dumps(body)
     headers = {}
     if isinstance(error, Unavailable) and error.retry_after_s is not None:

@@ -6,8 +6,7 @@ import os
 import signal
 import socket
 import ssl
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -20,6 +19,7 @@ from service.settings import Settings, SettingsError
 from service.tls import ServerTls, TlsError, build_tls
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
+from tests.service.waiting import until
 
 QUICK = "import service.access.reloading as r; r.LOOK_EVERY_S = 0.05"
 NAME = "gateway.example.org"
@@ -109,13 +109,6 @@ def serial(server: LiveServer, port: int, authority: trustme.CA) -> int:
         shown = wrapped.getpeercert()
         assert shown is not None
         return int(str(shown["serialNumber"]), 16)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_both_wires_are_encrypted(secure: LiveServer, authority: trustme.CA) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from service.context import RequestContext
 from service.errors import DeadlineExceeded, RequestTooSlow
 from service.settings import load_settings
-from service.watchdog import Watchdog
+from service.watchdog import LOOK_AFTER_S, Watchdog
 
 
 async def never() -> dict[str, Any]:
@@ -70,3 +72,22 @@ async def test_a_quick_request_is_left_alone() -> None:
     watchdog.stop()
     await asyncio.sleep(0.06)
     assert not watchdog.ended_it
+
+
+async def test_a_watch_that_is_over_leaves_nothing_for_the_garbage_collector() -> None:
+    gc.disable()
+    try:
+        loop = asyncio.get_running_loop()
+        context = RequestContext("id", {}, loop.time(), body_read_s=loop.time())
+        task = asyncio.create_task(never())
+        watchdog = Watchdog(context, task, never, load_settings({}))
+        await asyncio.sleep(2 * LOOK_AFTER_S)  # it watches the caller now
+        watchdog.stop()
+        task.cancel()
+        await asyncio.wait([task])
+        rest = weakref.ref(task)
+        del watchdog, context, task
+        await asyncio.sleep(0)  # for the watcher to end
+        assert rest() is None
+    finally:
+        gc.enable()

@@ -88,7 +88,7 @@ def run(scale: Scale) -> Sequence[Figure]:
         Figure("peak before, 64 callers who wait", before, "/s"),
         Figure("peak after", after, "/s"),
         Figure("offered", rush.offered, "/s", at_least=0.9 * FACTOR * before if scale == "full" else None),
-        Figure("goodput ÷ peak before", rush.goodput() / before, at_least=size.least_goodput),
+        Figure("goodput ÷ mean peak", 2 * rush.goodput() / (before + after), at_least=size.least_goodput),
         Figure("served, median", percentile([answer.seconds for answer in served], 0.5), "s"),
         Figure("refused with 429", len(refused), at_least=1),
         Figure("… without Retry-After", sum(not answer.retry_after for answer in refused), at_most=0),

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,6 +19,7 @@ from tests.repository import REPOSITORY
 from tests.service.access.known_keys import bearer, table, token_of, write_keys
 from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip, encoded
+from tests.service.waiting import until
 
 BODY = {"inputs": [{"text": "a cow"}]}
 PROBLEM, JSON = "application/problem+json", "application/json"
@@ -44,13 +45,6 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 def ask(server: LiveServer, letter: str | None, path: str = "/embed", body: object = BODY) -> httpx.Response:
     return httpx.post(server.url + path, json=body, headers=bearer(letter) if letter else {}, timeout=30)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_a_key_opens_what_its_scopes_name(guarded: LiveServer) -> None:

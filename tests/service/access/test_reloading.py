@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 
 from service.access import reloading
 from service.access.reloading import Reloader, _identities
+from tests.service.waiting import until_async
 
 
 class Thing:
@@ -62,18 +63,12 @@ async def reloader(*things: Thing) -> AsyncIterator[tuple[Reloader, Observer]]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 async def test_a_file_is_read_once_and_again_when_it_changes(thing: Thing) -> None:
     async with reloader(thing) as (_, observer):
-        await until(lambda: thing.read == ["1"])  # what changed since the start is not missed
+        await until_async(lambda: thing.read == ["1"])  # what changed since the start is not missed
         await asyncio.sleep(0.1)
         thing.paths[0].write_text("22")
-        await until(lambda: thing.read[-1] == "22")
+        await until_async(lambda: thing.read[-1] == "22")
         await asyncio.sleep(0.1)
         assert thing.read == ["1", "22"] or thing.read == ["1", "", "22"]  # caught between two steps of writing
         assert observer.outcomes["failed"] == 0
@@ -92,9 +87,9 @@ def test_a_change_that_keeps_size_and_time_is_seen(thing: Thing) -> None:
 
 async def test_reading_can_be_asked_for(thing: Thing) -> None:
     async with reloader(thing) as (running, _):
-        await until(lambda: len(thing.read) == 1)
+        await until_async(lambda: len(thing.read) == 1)
         running.ask()
-        await until(lambda: len(thing.read) == 2)
+        await until_async(lambda: len(thing.read) == 2)
 
 
 async def test_no_failure_ends_the_watch_or_harms_another_thing(
@@ -103,13 +98,13 @@ async def test_no_failure_ends_the_watch_or_harms_another_thing(
     other = Thing(tmp_path / "other")
     other.paths[0].write_text("a")
     async with reloader(thing, other) as (_, observer):
-        await until(lambda: other.read == ["a"])
+        await until_async(lambda: other.read == ["a"])
         for failure in (OSError("gone"), RuntimeError("a fault of ours"), None):
             thing.failure = failure
             count = len(thing.read)
             thing.paths[0].write_text("x" * (count + 2))
-            await until(lambda count=count: len(thing.read) > count)  # type: ignore[misc]
-        await until(lambda: observer.outcomes["ok"] >= 3)
+            await until_async(lambda count=count: len(thing.read) > count)  # type: ignore[misc]
+        await until_async(lambda: observer.outcomes["ok"] >= 3)
         assert observer.outcomes["failed"] >= 2
         assert other.read == ["a"]
     assert "things stay as they were, the new ones can't be used: gone" in caplog.text

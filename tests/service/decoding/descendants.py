@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from tests.service.waiting import until
 
 PATIENCE_S = 20.0  # a crowded machine may take long
 
@@ -56,13 +56,6 @@ def open_files(pid: int) -> list[str]:
         with suppress(FileNotFoundError):  # the one that lists them
             targets.append(os.readlink(f"/proc/{pid}/fd/{name}"))
     return targets
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.005)
 
 
 def busy_worker(pid: int, ticks: int = 3) -> int:

@@ -22,12 +22,12 @@ from tests.service.decoding.descendants import (
     lives,
     open_files,
     template_of,
-    until,
     workers_of,
 )
 from tests.service.decoding.slow_files import slow_picture
 from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip, encoded, picture
+from tests.service.waiting import until
 
 WORKERS = 2
 GOOD = {"inputs": [{"image": encoded(picture(1, (300, 200), "JPEG"))}, {"audio": encoded(clip(1))}, {"text": "a cow"}]}

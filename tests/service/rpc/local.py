@@ -95,9 +95,3 @@ async def local_service(
         engine.gate.set()
         await server.stop()
         await runtime.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)

@@ -21,8 +21,9 @@ from tests.service.access.known_keys import bearer, table, token_of, write_keys
 from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip
 from tests.service.rpc.conftest import Generated
-from tests.service.rpc.local import local_service, until
+from tests.service.rpc.local import local_service
 from tests.service.rpc.status import details, refused
+from tests.service.waiting import until_async
 
 KEYS = (
     table("all", "a", '["embed", "similarity"]'),
@@ -253,7 +254,7 @@ async def test_an_item_that_a_full_engine_sends_back_is_charged_once(
         local.engine.failure = lambda: QueueFull("the engine's queue is full")
         call = local.stub.EmbedStream(metadata=sent("a"))
         await call.write(pb.EmbedStreamRequest(items=[pb.StreamItem(item=pb.Item(text="a"))]))
-        await until(lambda: len(local.engine.due_s) == 3)
+        await until_async(lambda: len(local.engine.due_s) == 3)
         local.engine.failure = None
         assert not (await call.read()).embedding.HasField("error")
         await call.done_writing()

@@ -15,8 +15,9 @@ import pytest
 from service.errors import EngineFailure, EngineUnavailable
 from tests.repository import REPOSITORY
 from tests.service.rpc.conftest import Generated
-from tests.service.rpc.local import local_service, until
+from tests.service.rpc.local import local_service
 from tests.service.rpc.status import details
+from tests.service.waiting import until_async
 
 LATE_S = 0.5  # a crowded machine may wake up late; never early
 
@@ -40,11 +41,11 @@ async def test_a_clients_deadline_reaches_the_engine_and_frees_the_queue(generat
         slots = len(local.engine.due_s)
         started = time.monotonic()
         hasty = asyncio.create_task(failed(local.stub.Embed(cow(pb, 5), timeout=0.1)))
-        await until(lambda: local.waiting() == 5)
+        await until_async(lambda: local.waiting() == 5)
         error = await hasty
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert 0.1 <= time.monotonic() - started < 0.1 + LATE_S
-        await until(lambda: local.waiting() == 0 and local.in_flight() == 1)
+        await until_async(lambda: local.waiting() == 0 and local.in_flight() == 1)
         assert local.runtime.admission.items == 1
         local.engine.gate.set()
         assert len((await first).data) == 1
@@ -65,7 +66,7 @@ async def test_our_deadline_holds_to_the_millisecond(generated: Generated, pb: A
         problem = details(error, pb)["problem"]
         assert (problem.code, problem.errors[0].limit) == ("deadline_exceeded", deadline_ms)
         assert 0 <= elapsed_s - deadline_ms / 1000 < LATE_S
-        await until(lambda: local.in_flight() == 0)
+        await until_async(lambda: local.in_flight() == 0)
         assert (local.runtime.admission.items, local.runtime.admission.bytes) == (0, 0)
 
 
@@ -74,9 +75,9 @@ async def test_a_cancelled_call_frees_its_place(generated: Generated, pb: Any) -
         local.engine.gate.clear()
         call = local.stub.Embed(cow(pb, 5))
         other = local.stub.Embed(cow(pb, 3))
-        await until(lambda: local.in_flight() == 2)
+        await until_async(lambda: local.in_flight() == 2)
         call.cancel()
-        await until(lambda: local.in_flight() == 1)
+        await until_async(lambda: local.in_flight() == 1)
         assert local.runtime.admission.items == 3
         local.engine.gate.set()
         assert len((await other).data) == 3
@@ -98,7 +99,7 @@ async def test_a_stream_has_the_clients_deadline_and_each_item_ours(generated: G
         hasty = local.stub.EmbedStream(timeout=0.05)
         await hasty.write(pb.EmbedStreamRequest(items=[pb.StreamItem(id="x", item=pb.Item(text="x"))]))
         assert (await failed(hasty.read())).code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await until(lambda: local.in_flight() == 0 and local.waiting() == 0)
+        await until_async(lambda: local.in_flight() == 0 and local.waiting() == 0)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ async def test_at_the_end_of_the_grace_period_calls_are_told_so(generated: Gener
     async with local_service(generated.stub, grace_s=0.3) as local:
         local.engine.gate.clear()
         call = asyncio.create_task(failed(local.stub.Embed(cow(pb), timeout=20)))
-        await until(lambda: local.in_flight() == 1)
+        await until_async(lambda: local.in_flight() == 1)
         started = time.monotonic()
         await local.server.stop()
         assert 0.3 <= time.monotonic() - started < 0.3 + 2 * LATE_S
@@ -169,7 +170,7 @@ async def test_a_stop_ends_streams_once_what_they_sent_is_answered(generated: Ge
         local.engine.gate.clear()
         items = [pb.StreamItem(id=str(i), item=pb.Item(text="x")) for i in range(5)]
         await call.write(pb.EmbedStreamRequest(items=items))
-        await until(lambda: local.runtime.admission.items == 5)
+        await until_async(lambda: local.runtime.admission.items == 5)
         stop = local.server.stop()
         await asyncio.sleep(0.1)
         local.engine.gate.set()
@@ -189,7 +190,7 @@ async def test_a_client_that_leaves_its_stream_is_no_fault_of_ours(
             call = local.stub.EmbedStream(iter([pb.EmbedStreamRequest(items=items)]))
             await call.read()
             call.cancel()
-        await until(lambda: local.in_flight() == 0)
+        await until_async(lambda: local.in_flight() == 0)
         metrics = local.runtime.metrics.render()[0].decode()
     left = 'onepeace_requests_total{endpoint="/onepeace.v1.OnePeaceService/EmbedStream",status="499"} 60.0'
     assert left in metrics

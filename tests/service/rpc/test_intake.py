@@ -16,9 +16,10 @@ from service.settings import load_settings
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
 from tests.service.rpc.conftest import Generated
-from tests.service.rpc.local import local_service, until
+from tests.service.rpc.local import local_service
 from tests.service.rpc.status import details
 from tests.service.test_bad_input import MIB
+from tests.service.waiting import until_async
 
 CALLS, MESSAGE_BYTES = 48, 15 * MIB
 LIMITS = {"max_body_bytes": 16 * MIB, "max_pending_bytes": 16 * MIB}
@@ -101,7 +102,7 @@ async def test_a_stream_whose_item_is_under_way_keeps_its_place(generated: Gener
         streams = [local.stub.EmbedStream(timeout=20) for _ in range(MIN_PLACES)]
         for stream in streams:
             await stream.write(item)
-        await until(lambda: local.runtime.admission.items == MIN_PLACES)
+        await until_async(lambda: local.runtime.admission.items == MIN_PLACES)
         await asyncio.sleep(0.6)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await local.stub.EmbedStream(timeout=20).read()

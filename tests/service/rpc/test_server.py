@@ -21,8 +21,9 @@ from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip, encode_clip, encoded, picture
 from tests.service.rpc.conftest import Generated
-from tests.service.rpc.local import local_service, until
+from tests.service.rpc.local import local_service
 from tests.service.rpc.status import refused
+from tests.service.waiting import until_async
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICE = "onepeace.v1.OnePeaceService"
@@ -67,12 +68,12 @@ async def test_many_watchers_ask_no_more_often_than_one(generated: Generated) ->
         health = health_pb2_grpc.HealthStub(local.channel)
         news: list[list[int]] = [[] for _ in range(20)]
         watchers = [asyncio.create_task(watch(health, "", told)) for told in news]
-        await until(lambda: all(news))
+        await until_async(lambda: all(news))
         before = local.engine.looks
         await asyncio.sleep(0.5)
         assert local.engine.looks - before <= 11
         local.runtime.drain()
-        await until(lambda: all(told[-1] == NOT_SERVING for told in news))
+        await until_async(lambda: all(told[-1] == NOT_SERVING for told in news))
         for watcher in watchers:
             watcher.cancel()
         await asyncio.gather(*watchers, return_exceptions=True)
@@ -82,7 +83,7 @@ async def test_a_stop_is_the_last_news(generated: Generated) -> None:
     async with local_service(generated.stub) as local:
         news: list[int] = []
         watcher = asyncio.create_task(watch(health_pb2_grpc.HealthStub(local.channel), SERVICE, news))
-        await until(lambda: bool(news))
+        await until_async(lambda: bool(news))
         await asyncio.wait_for(local.server.stop(), 5)
         await watcher
         assert news == [SERVING, NOT_SERVING]

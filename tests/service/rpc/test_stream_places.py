@@ -13,9 +13,10 @@ import pytest
 from service.context import RequestContext
 from tests.service.media_files import clip, encode_clip
 from tests.service.rpc.conftest import Generated
-from tests.service.rpc.local import Local, local_service, until
+from tests.service.rpc.local import Local, local_service
 from tests.service.rpc.status import details
 from tests.service.test_bad_input import MIB
+from tests.service.waiting import until_async
 
 LONG_TEXT = "many more words than any of the others has, " * 4
 
@@ -59,7 +60,7 @@ async def test_who_waits_for_the_windows_of_a_clip_holds_nothing_and_has_not_dec
         request = message(pb, pb.Item(audio=sound), windows=pb.Windows(seconds=2))
         call = local.stub.EmbedStream(iter([request]), timeout=20)
         reading = asyncio.create_task(call.read())
-        await until(lambda: local.runtime.admission.bytes >= len(sound))
+        await until_async(lambda: local.runtime.admission.bytes >= len(sound))
         await asyncio.sleep(0.3)
         assert not reading.done()
         assert local.runtime.admission.items == 5
@@ -67,7 +68,7 @@ async def test_who_waits_for_the_windows_of_a_clip_holds_nothing_and_has_not_dec
         local.runtime.admission.release(other)
         answer = await asyncio.wait_for(reading, 10)
         assert len(answer.embedding.windows) == 5
-        await until(lambda: (local.runtime.admission.items, local.runtime.admission.bytes) == (0, 0))
+        await until_async(lambda: (local.runtime.admission.items, local.runtime.admission.bytes) == (0, 0))
 
 
 async def test_many_clips_whose_windows_fill_the_queue_are_all_answered(generated: Generated, pb: Any) -> None:
@@ -120,9 +121,9 @@ async def test_items_of_streams_let_a_request_go_first(generated: Generated, pb:
         await asyncio.wait_for(local.engine.entered.wait(), 10)
         items = [pb.Item(text="x") for _ in range(20)]
         stream = local.stub.EmbedStream(iter([message(pb, *items)]), timeout=20)
-        await until(lambda: local.waiting() == 20)
+        await until_async(lambda: local.waiting() == 20)
         person = local.stub.Embed(pb.EmbedRequest(inputs=[pb.Item(text=LONG_TEXT)]), timeout=20)
-        await until(lambda: local.waiting() == 21)
+        await until_async(lambda: local.waiting() == 21)
         local.engine.gate.set()
         await asyncio.gather(first, person)
         assert len([answer async for answer in stream]) == 20
