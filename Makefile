@@ -1,7 +1,8 @@
 # One list of commands for people and CI. Everything runs in .venv, which the first command makes.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/pip --disable-pip-version-check --quiet
+QUIET_PIP := pip --disable-pip-version-check --quiet
+PIP := $(BIN)/$(QUIET_PIP)
 HOST ?= 127.0.0.1
 PORT ?= 8000
 PROCESSES ?= 2
@@ -12,7 +13,7 @@ PROTO = onepeace/v1/onepeace.proto
 NODE_MODULES = client/typescript/node_modules/.package-lock.json
 TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training training/runs/small
 
-.PHONY: audit sbom licences serve gpu triton test lint types unit train eval bench reliability proto typescript lock hashes clean help manifests k8s-check
+.PHONY: audit environments sbom licences serve gpu triton test lint types unit train eval bench reliability proto typescript lock hashes clean help manifests k8s-check
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -40,15 +41,18 @@ gpu:  ## Put ONNX Runtime for CUDA in the place of the CPU one, which is the sam
 serve: .venv/serve  ## Start the service on 127.0.0.1:8000 with the model in model_repository/
 	$(BIN)/onepeace serve --host $(HOST) --port $(PORT)
 
-.venv/triton: .venv/dev
-	$(BIN)/python -m venv $@
-	$(PIP) --python $@/bin/python install numpy==1.26.4 $$(grep '^onnxruntime==' requirements.lock) || rm -r $@
-	$(PIP) --python $@/bin/python install --no-deps nvidia-pytriton==0.7.0 || rm -r $@
+.venv/triton:
+	$(PYTHON) -m venv $@
+	$@/bin/$(QUIET_PIP) install numpy==1.26.4 $$(grep '^onnxruntime==' requirements.lock) || { rm -r $@; exit 1; }
+	$@/bin/$(QUIET_PIP) install --no-deps nvidia-pytriton==0.7.0 || { rm -r $@; exit 1; }
 
-triton: .venv/triton  ## Serve model_repository/ with a Triton from PyPI's wheel: gRPC on 8001, metrics on 8002
+triton: .venv/dev .venv/triton  ## Serve model_repository/ with a Triton from PyPI's wheel: gRPC on 8001, metrics on 8002
 	$(BIN)/python -m export.triton
 
-test: lint types unit  ## Lint, types and all tests
+test: environments lint types unit  ## Lint, types and all tests
+
+environments:
+	-@$(MAKE) --no-print-directory --jobs 2 --keep-going .venv/dev .venv/triton  # both at once; without Triton's, its tests are skipped and say so
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -58,8 +62,7 @@ types: .venv/dev
 	$(BIN)/mypy
 
 unit: .venv/dev
-	-@$(MAKE) --no-print-directory .venv/triton  # without it the tests against Triton are skipped, and say so
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 train: .venv/dev  ## Make the data, train the small model from nothing, export it to model_repository/
 	$(BIN)/python -m training.data runs/corpus

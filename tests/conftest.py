@@ -14,6 +14,18 @@ from tests.golden import GOLDEN, VOCABULARY
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
 
+EXPORTS = {"workshop", "golden_retrieval"}
+"""Fixtures that take a minute: the files that share them run in one process, and begin first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `--dist loadgroup`: the tests of a file stay together."""
+    exported = {item.path for item in items if isinstance(item, pytest.Function) and EXPORTS & set(item.fixturenames)}
+    items.sort(key=lambda item: item.path not in exported)
+    for item in items:
+        group = "exports" if item.path in exported else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[LiveServer]:
