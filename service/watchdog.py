@@ -12,6 +12,9 @@ from service.settings import Settings
 
 LOOK_AFTER_S = 0.1
 """A request that takes longer is watched: its caller may go away. For shorter ones that isn't worth a task."""
+HALT_S, HALT_BYTES, LARGE_BYTES = 10.0, 64 * 1024, 1024 * 1024
+"""A body that holds more than `LARGE_BYTES` must go on at `HALT_BYTES` each `HALT_S`: a few that stop would hold the
+room of all others for as long as bodies may take. Whoever is slower can't send so much in a minute anyway."""
 
 
 class Watchdog:
@@ -25,6 +28,8 @@ class Watchdog:
     __slots__ = (
         "_context",
         "_interval_s",
+        "_mark_bytes",
+        "_mark_s",
         "_receive",
         "_settings",
         "_task",
@@ -37,6 +42,7 @@ class Watchdog:
     def __init__(self, context: RequestContext, task: asyncio.Task[None], receive: Receive, settings: Settings) -> None:
         self._context, self._task, self._receive, self._settings = context, task, receive, settings
         self._watcher: asyncio.Task[None] | None = None
+        self._mark_s, self._mark_bytes = context.started_s, 0
         self.verdict: ServiceError | None = None
         self.caller_left = False
         # No longer than the deadline, so that one look falls between the end of the body and its deadline.
@@ -51,8 +57,7 @@ class Watchdog:
     def end_unread(self, verdict: ServiceError) -> None:
         """End the request with a verdict if its body has not arrived yet."""
         if self._context.body_read_s is None and not self.ended_it:
-            self.verdict = verdict
-            self._task.cancel()
+            self._end(verdict)
 
     def stop(self) -> None:
         """The answer is on its way, or the task has ended."""
@@ -75,10 +80,26 @@ class Watchdog:
         now = loop.time()
         if now >= due:
             what = "the body did not arrive" if body_read_s is None else "no answer"
-            self.verdict = error(f"{what} within {limit_ms} ms", limit=limit_ms)
-            self._task.cancel()
+            self._end(error(f"{what} within {limit_ms} ms", limit=limit_ms))
+        elif body_read_s is None and self._has_halted(now):
+            detail = f"the body came to a halt: it must go on at {HALT_BYTES} bytes in {HALT_S:.0f} s"
+            self._end(RequestTooSlow(detail, limit=HALT_BYTES, actual=self._context.body_bytes - self._mark_bytes))
         else:
             self._timer = loop.call_at(due if body_read_s is not None else min(due, now + self._interval_s), self._look)
+
+    def _end(self, verdict: ServiceError) -> None:
+        self.verdict = verdict
+        self._task.cancel()
+
+    def _has_halted(self, now: float) -> bool:
+        """Whether a large body has stopped; looks back once in `HALT_S`."""
+        if now - self._mark_s < HALT_S:
+            return False
+        size = self._context.body_bytes
+        halted = size > LARGE_BYTES and size - self._mark_bytes < HALT_BYTES
+        if not halted:
+            self._mark_s, self._mark_bytes = now, size
+        return halted
 
     async def _watch_caller(self) -> None:
         # The body is read, so the next message can only be that the caller has gone.

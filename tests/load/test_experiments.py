@@ -10,7 +10,7 @@ import pytest
 from tests.load.experiment import broken, find_experiments
 
 FAULTS = ("sigterm", "poison", "engine_death", "model_files", "full_disk")
-TRAFFIC = ("overload", "slow_clients", "soak")
+TRAFFIC = ("overload", "slow_clients", "halted_bodies", "soak")
 
 
 @pytest.mark.parametrize("name", [*FAULTS, *TRAFFIC])
