@@ -19,6 +19,7 @@ MIB = 1024 * 1024
 HEAD = b"POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 UNSENT_BYTES = 1000
 PAUSE_S = 0.02
+APART_S = 0.2
 SERVED, TOO_SLOW, REFUSED = 200, 408, 429
 
 
@@ -68,6 +69,7 @@ async def experiment(port: int, size: Size) -> list[Figure]:
     crawling = []
     for halter in halters:  # one after the other: of two that find no room at once both would be refused
         await halter.begin(port)
+        await asyncio.sleep(APART_S)
         crawling.append(asyncio.create_task(halter.crawl()))
     sending = asyncio.gather(*crawling)
     while not sending.done():
