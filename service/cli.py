@@ -132,8 +132,8 @@ def _embed(options: argparse.Namespace) -> int:
 
 async def _embed_inputs(inputs: Sequence[str], settings: Settings) -> int:
     from service.context import Stages
-    from service.handlers.results import EmbedResult
     from service.runtime import Runtime
+    from service.usecases.results import EmbedResult
     from service.wire.answers import embed_body
 
     try:

@@ -8,11 +8,11 @@ from service.admission import Room
 from service.batching.row_queue import Priority
 from service.context import RequestContext
 from service.errors import InputError, ServiceError
-from service.handlers.results import EmbedResult
 from service.media.audio_windows import Windows
 from service.runtime import Runtime
 from service.usecases.embeddable import Embedded
 from service.usecases.items import windowed
+from service.usecases.results import EmbedResult
 from service.usecases.windows import check_windows
 from service.wire.checking import check_items
 from service.wire.schemas import EmbedEnvelope, EmbedOptions

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from service.context import RequestContext
-from service.handlers.results import GroundResult
 from service.runtime import Runtime
 from service.usecases.files import fetched
 from service.usecases.items import ImageItem, TextItem
+from service.usecases.results import GroundResult
 from service.wire.schemas import GroundRequest
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from service.context import RequestContext
-from service.handlers.results import LabelsResult
 from service.runtime import Runtime
 from service.usecases.items import AudioItem, TextItem, leaves
+from service.usecases.results import LabelsResult
 from service.usecases.windows import check_windows
 from service.usecases.zero_shot import LabelChoice, check_choice, choose_templates, long_labels
 from service.usecases.zero_shot import classify as classify_item

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.context import RequestContext
-from service.handlers.results import SimilarityResult
 from service.runtime import Runtime
+from service.usecases.results import SimilarityResult
 from service.usecases.similarity import compare
 from service.wire.schemas import SimilarityRequest, items_at
 

@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import ModelNotServed
-from service.handlers.results import LabelsResult
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
 from service.usecases.items import AudioItem, ImageItem, TextItem
+from service.usecases.results import LabelsResult
 from service.wire.answers import LabelsAnswer, PairAnswer, json_response, labels_answer, source_body
 from service.wire.form import FormRule
 from service.wire.schemas import AudioQaRequest, ImagePairRequest, VqaRequest

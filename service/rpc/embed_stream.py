@@ -11,7 +11,6 @@ from service.batching.row_queue import Priority
 from service.context import RequestContext, Stages, Tally
 from service.errors import DeadlineExceeded, Draining, InvalidRequest, QueueFull, RequestTooSlow, ServiceError
 from service.handlers.embed import embed, read_options
-from service.handlers.results import EmbedResult
 from service.rpc.answers import stream_message
 from service.rpc.call import Call
 from service.rpc.generated import onepeace_pb2 as pb
@@ -19,6 +18,7 @@ from service.rpc.intake import StreamPlace
 from service.rpc.messages import item_value, options_value, parse
 from service.rpc.stream_room import StreamRoom
 from service.runtime import Runtime
+from service.usecases.results import EmbedResult
 from service.wire.checking import check, check_items
 from service.wire.schemas import EmbedEnvelope, EmbedOptions
 

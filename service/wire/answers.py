@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from service.handlers.results import EmbedResult, GroundResult, LabelsResult
 from service.preprocessing import Note
 from service.usecases.embeddable import Embedded
 from service.usecases.probabilities import ScoredLabel
+from service.usecases.results import EmbedResult, GroundResult, LabelsResult
 from service.usecases.source import Source
 from service.usecases.windows import Span
 from service.wire.encodings import encoded_fields

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from service.errors import InputError, InvalidField, InvalidRequest
-from service.handlers.results import EmbedResult
 from service.usecases.embeddable import Embedded
-from service.usecases.quantization import quantize
+from service.usecases.quantization import FORMS, Encoding, quantize
+from service.usecases.results import EmbedResult
 from service.usecases.source import Source
 from service.wire.answers import note_body, span_body
-from service.wire.encodings import FORMS, Encoding
 from service.wire.problem import input_error_body
 from service.wire.schemas import EmbedOptions
 

@@ -24,7 +24,7 @@ from pydantic import (
 from service.errors import InvalidBase64
 from service.media.payload import read_payload
 from service.usecases.items import AudioItem, FusedItem, ImageItem, Item, MediaItem, TextItem, TokensItem, VectorItem
-from service.wire.encodings import Encoding
+from service.usecases.quantization import Encoding
 
 MAX_NUMBERS = 65_536  # of one vector
 MAX_TOKEN_ID = 2**31 - 1

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.wire.encodings import Encoding
+from service.usecases.quantization import Encoding
 from service.wire.schemas import TAG_PREFIX, Media, Parts, Request
 from service.wire.schemas import Audio as AudioItem
 from service.wire.schemas import Image as ImageItem
