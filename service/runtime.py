@@ -23,11 +23,15 @@ from service.pipeline import Pipeline
 from service.repository import CONTRACTS, ModelFolder, read_repository
 from service.settings import Settings
 from service.tracer_choice import build_tracer
+from service.usecases.audio_labels import AudioLabeller
 from service.usecases.embedding import Embedder
-from service.usecases.heads import Heads
+from service.usecases.grounding import Grounder
+from service.usecases.heads import HeadRunner
 from service.usecases.items import Item, leaves, modality
 from service.usecases.label_vectors import LabelVectors
+from service.usecases.questions import Questions
 from service.usecases.source import Source
+from service.usecases.space import EmbeddingSpace
 from service.wire import schemas
 from service.wire.body import BodyReader
 from service.wire.form import FormRule
@@ -62,10 +66,12 @@ class Runtime:
         )
         urls = MediaUrls(build_fetcher(settings), self.admission, max_bytes=settings.max_body_bytes)
         self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics, urls)
-        self.embedder = Embedder(self.models, self.pipeline)
+        self.space = EmbeddingSpace(self.models)
+        self.embedder = Embedder(self.space, self.pipeline)
         self.label_vectors = LabelVectors(settings.label_cache)
-        self.heads = Heads(self.pipeline)
-        self.space = Source(settings.model_name, self.embedder.fingerprint)
+        heads = HeadRunner(self.pipeline)
+        self.grounder, self.audio_labeller, self.questions = Grounder(heads), AudioLabeller(heads), Questions(heads)
+        self.source = Source(settings.model_name, self.space.fingerprint)
         self.tracer = build_tracer(settings)
         self.ledger = Ledger(self.metrics, self.admission, self.tracer)
         self._watch()

@@ -24,7 +24,7 @@ def read_options(runtime: Runtime, wanted: EmbedOptions) -> tuple[int, Windows |
     Raises:
         ModelNotServed, InvalidRequest.
     """
-    dimensions = runtime.embedder.require_dimensions(wanted.dimensions, "/dimensions")
+    dimensions = runtime.space.require_dimensions(wanted.dimensions, "/dimensions")
     if wanted.windows is None:
         return dimensions, None
     return dimensions, check_windows(runtime.pipeline, "audio", wanted.windows.seconds, wanted.windows.hop, "/windows")
@@ -58,4 +58,4 @@ async def embed(
     else:
         outcomes = await runtime.embedder.embed_all(items, context.stages, room)
     shortened = [outcome.shortened(dimensions) if isinstance(outcome, Embedded) else outcome for outcome in outcomes]
-    return EmbedResult(runtime.space, dimensions, wanted.encoding, items, shortened, windows is not None)
+    return EmbedResult(runtime.source, dimensions, wanted.encoding, items, shortened, windows is not None)

@@ -18,4 +18,4 @@ async def compare_items(runtime: Runtime, context: RequestContext, wanted: Simil
     queries, candidates = items_at(wanted.queries, "/queries"), items_at(wanted.candidates, "/candidates")
     runtime.admit_items(context, [*queries, *candidates])
     result = await compare(runtime.embedder, queries, candidates, wanted.probabilities, context.stages)
-    return SimilarityResult(runtime.space, result)
+    return SimilarityResult(runtime.source, result)

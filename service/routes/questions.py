@@ -43,7 +43,7 @@ async def vqa(request: Request) -> Response:
     wanted = await runtime.read(request, VqaRequest, VQA_FORM)
     image, question = ImageItem(wanted.image, "/image"), TextItem(wanted.question, "/question")
     runtime.admit_rows(context, "vqa", 1)
-    labels, note = await runtime.heads.answer_about_image(image, question, wanted.top_k, context.stages)
+    labels, note = await runtime.questions.answer_about_image(image, question, wanted.top_k, context.stages)
     return labels_answer(LabelsResult(source, labels, [note]))
 
 
@@ -60,7 +60,7 @@ async def audio_qa(request: Request) -> Response:
     clip, question = AudioItem(wanted.audio, "/audio"), TextItem(wanted.question, "/question")
     candidates = [TextItem(answer, f"/candidates/{i}") for i, answer in enumerate(wanted.candidates)]
     runtime.admit_rows(context, "audio_qa", len(candidates))
-    labels, note = await runtime.heads.answer_about_audio(clip, question, candidates, context.stages)
+    labels, note = await runtime.questions.answer_about_audio(clip, question, candidates, context.stages)
     return labels_answer(LabelsResult(source, labels, [note]))
 
 
@@ -76,5 +76,5 @@ async def image_pair(request: Request) -> Response:
     wanted = await runtime.read(request, ImagePairRequest, PAIR_FORM)
     images = [ImageItem(wanted.image, "/image"), ImageItem(wanted.image_2, "/image_2")]
     runtime.admit_rows(context, "image_pair", 1)
-    probability = await runtime.heads.judge_pair(images, TextItem(wanted.text, "/text"), context.stages)
+    probability = await runtime.questions.judge_pair(images, TextItem(wanted.text, "/text"), context.stages)
     return json_response({**source_body(source), "probability": probability})

@@ -194,8 +194,8 @@ class EmbedStream:
 
     def _failed(self, wanted: EmbedEnvelope, value: object, error: ServiceError) -> EmbedResult:
         items = check_items([value], "/inputs")
-        dimensions = wanted.dimensions or self._runtime.embedder.dimensions
-        return EmbedResult(self._runtime.space, dimensions, wanted.encoding, items, [error])
+        dimensions = wanted.dimensions or self._runtime.space.dimensions
+        return EmbedResult(self._runtime.source, dimensions, wanted.encoding, items, [error])
 
     def _new_context(self, message: _Message | None = None, *, traced: bool = False) -> RequestContext:
         """What an item or a message of the stream carries; `traced`: its steps are the call's."""
