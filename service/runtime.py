@@ -32,11 +32,11 @@ from service.usecases.label_vectors import LabelVectors
 from service.usecases.questions import Questions
 from service.usecases.source import Source
 from service.usecases.space import EmbeddingSpace
-from service.wire import schemas
 from service.wire.body import BodyReader
 from service.wire.form import FormRule
+from service.wire.requests.schema import RequestSchema
 
-Schema = TypeVar("Schema", bound=schemas.Request)
+Schema = TypeVar("Schema", bound=RequestSchema)
 WARM_LOOK_S = 0.05
 """Seconds between two looks at an engine that has not answered yet."""
 INPUT_MODALITIES = {"tokens": "text", "pixels": "image", "pixels_2": "image", "waveform": "audio"}

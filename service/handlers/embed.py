@@ -15,7 +15,7 @@ from service.usecases.items import windowed
 from service.usecases.results import EmbedResult
 from service.usecases.windows import check_windows
 from service.wire.checking import check_items
-from service.wire.schemas import EmbedEnvelope, EmbedOptions
+from service.wire.requests.embed import EmbedEnvelope, EmbedOptions
 
 
 def read_options(runtime: Runtime, wanted: EmbedOptions) -> tuple[int, Windows | None]:

@@ -7,7 +7,7 @@ from service.runtime import Runtime
 from service.usecases.files import fetched
 from service.usecases.items import ImageItem, TextItem
 from service.usecases.results import GroundResult
-from service.wire.schemas import GroundRequest
+from service.wire.requests.ground import GroundRequest
 
 
 async def ground(runtime: Runtime, context: RequestContext, wanted: GroundRequest) -> GroundResult:

@@ -9,7 +9,8 @@ from service.usecases.results import LabelsResult
 from service.usecases.windows import check_windows
 from service.usecases.zero_shot import LabelChoice, check_choice, choose_templates, long_labels
 from service.usecases.zero_shot import classify as classify_item
-from service.wire.schemas import AudioLabelsRequest, ClassifyRequest
+from service.wire.requests.audio_labels import AudioLabelsRequest
+from service.wire.requests.classify import ClassifyRequest
 
 
 async def classify(runtime: Runtime, context: RequestContext, wanted: ClassifyRequest) -> LabelsResult:

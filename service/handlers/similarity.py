@@ -6,7 +6,8 @@ from service.context import RequestContext
 from service.runtime import Runtime
 from service.usecases.results import SimilarityResult
 from service.usecases.similarity import compare
-from service.wire.schemas import SimilarityRequest, items_at
+from service.wire.requests.items import items_at
+from service.wire.requests.similarity import SimilarityRequest
 
 
 async def compare_items(runtime: Runtime, context: RequestContext, wanted: SimilarityRequest) -> SimilarityResult:

@@ -11,9 +11,10 @@ from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
 from service.usecases.items import AudioItem, ImageItem, TextItem
 from service.usecases.results import LabelsResult
-from service.wire.answers import LabelsAnswer, PairAnswer, json_response, labels_answer, source_body
+from service.wire.answer_schemas import LabelsAnswer, PairAnswer
+from service.wire.answers import json_response, labels_answer, source_body
 from service.wire.form import FormRule
-from service.wire.schemas import AudioQaRequest, ImagePairRequest, VqaRequest
+from service.wire.requests.questions import AudioQaRequest, ImagePairRequest, VqaRequest
 
 router = APIRouter(route_class=LeanRoute)
 VQA_FORM = {

@@ -20,7 +20,7 @@ from service.rpc.stream_room import StreamRoom
 from service.runtime import Runtime
 from service.usecases.results import EmbedResult
 from service.wire.checking import check, check_items
-from service.wire.schemas import EmbedEnvelope, EmbedOptions
+from service.wire.requests.embed import EmbedEnvelope, EmbedOptions
 
 logger = logging.getLogger(__name__)
 ENGINE_RETRY_S = 0.25

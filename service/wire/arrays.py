@@ -19,7 +19,7 @@ from service.usecases.results import EmbedResult
 from service.usecases.source import Source
 from service.wire.answers import note_body, span_body
 from service.wire.problem import input_error_body
-from service.wire.schemas import EmbedOptions
+from service.wire.requests.embed import EmbedOptions
 
 NPY, ARROW = "application/x-npy", "application/vnd.apache.arrow.stream"
 COLUMNS: dict[Encoding, str] = {
