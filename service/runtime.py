@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -185,18 +186,16 @@ class Runtime:
         """The room of a request, for its use case."""
         return RequestRoom(self.admission, context)
 
-    def demand(self, items: Sequence[Item | InputError]) -> Demand:
-        """What items hold until they are answered; windows of long clips beyond the first come on top."""
-        good = [leaf for item in items if not isinstance(item, InputError) for leaf in leaves(item)]
-        row_bytes = self.pipeline.preprocessor.row_bytes
-        return Demand(len(good), sum(row_bytes(modality(leaf)) for leaf in good))
+    def tally(self, context: RequestContext, items: Sequence[Item | InputError]) -> Demand:
+        """Count the caller's items for the books, and say what they hold until they are answered.
 
-    def tally(self, context: RequestContext, items: Sequence[Item | InputError]) -> None:
-        """Count the caller's items for the books."""
-        for item in items:
-            if not isinstance(item, InputError):
-                for leaf in leaves(item):
-                    context.stages.tally.add(modality(leaf))
+        Windows of long clips beyond the first come on top.
+        """
+        counts = Counter(modality(leaf) for item in items if not isinstance(item, InputError) for leaf in leaves(item))
+        row_bytes = self.pipeline.preprocessor.row_bytes
+        for kind, count in counts.items():
+            context.stages.tally.add(kind, count)
+        return Demand(counts.total(), sum(count * row_bytes(kind) for kind, count in counts.items()))
 
     def admit_items(self, context: RequestContext, items: Sequence[Item | InputError]) -> None:
         """Account for items to embed, and for the memory of what they decode to, until the request is answered.
@@ -205,8 +204,7 @@ class Runtime:
             InvalidRequest, QueueFull: see `Admission.take`.
             RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
-        self.tally(context, items)
-        demand = self.demand(items)
+        demand = self.tally(context, items)
         self.admission.take(context, items=demand.items, num_bytes=demand.num_bytes)
         context.charge_up_to(context.held_items)
 

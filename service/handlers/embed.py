@@ -49,8 +49,7 @@ async def embed(
     if windows is not None:
         items = [item if isinstance(item, InputError) else windowed(item, windows) for item in items]
     room = room or runtime.room(context)
-    runtime.tally(context, items)
-    demand = runtime.demand(items)
+    demand = runtime.tally(context, items)
     await room.take(items=demand.items, num_bytes=demand.num_bytes)
     outcomes: Sequence[Embedded | ServiceError]
     if wanted.on_error == "report":
