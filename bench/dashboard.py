@@ -66,14 +66,14 @@ def main() -> None:
     core = min(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         limits = ("--max-queue", "96", "--max-items", "64", "--deadline-ms", "2000")
-        gateways = [stack.enter_context(server(options.repository, core, *limits))]
+        gateways = [stack.enter_context(server(options.repository, {core}, *limits))]
         scraped = list(gateways)
         if _has_triton():
             variant = Path(folder) / "repository"
             write_python_variant(options.repository, variant, threads=1)
             grpc, metrics = stack.enter_context(triton(variant, Path(folder), {core}))
             flags = ("--engine=triton", f"--triton-url=127.0.0.1:{grpc}")
-            gateways.append(stack.enter_context(server(options.repository, core, *limits, *flags)))
+            gateways.append(stack.enter_context(server(options.repository, {core}, *limits, *flags)))
             scraped += [gateways[-1], metrics]
         url = stack.enter_context(prometheus(found, Path(folder), scraped))
         started_s = time.time()

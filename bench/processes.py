@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from export.triton.wheel import link_backends, server_command, server_environment
+from export.triton.wheel import Ports, server_command, start_server
 
 START_S = 60.0
 
@@ -42,12 +42,10 @@ def triton(repository: Path, folder: Path, cores: set[int]) -> Iterator[tuple[in
 
     `folder` is for its links.
     """
-    grpc, http, metrics = free_ports(3)
-    ports = {"grpc_port": grpc, "http_port": http, "metrics_port": metrics}
-    command = [*server_command(repository, link_backends(folder), **ports), "--log-info=false"]
-    process = subprocess.Popen(command, env=server_environment(), preexec_fn=lambda: os.sched_setaffinity(0, cores))
-    with _serving(process, f"http://127.0.0.1:{http}/v2/health/ready"):
-        yield grpc, metrics
+    ports = Ports(*free_ports(3))
+    process = start_server([*server_command(repository, folder, ports), "--log-info=false"], cores=cores)
+    with _serving(process, f"http://127.0.0.1:{ports.http}/v2/health/ready"):
+        yield ports.grpc, ports.metrics
 
 
 @contextmanager

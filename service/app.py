@@ -18,11 +18,16 @@ from service.routes import audio_labels, classify, embed, ground, openai, operat
 from service.routes.lean import declare_keys, lean_endpoints
 from service.runtime import Runtime
 from service.settings import Settings
-from service.wire import schemas
 from service.wire.openai.errors import ErrorAnswer
 from service.wire.openai.requests import EmbeddingsRequest
 from service.wire.problem import handle_exception, handle_http_exception, handle_service_error
 from service.wire.problem_schemas import SCHEMA_REF, problem_schemas
+from service.wire.requests.audio_labels import AudioLabelsRequest
+from service.wire.requests.classify import ClassifyRequest
+from service.wire.requests.embed import EmbedRequest
+from service.wire.requests.ground import GroundRequest
+from service.wire.requests.questions import AudioQaRequest, ImagePairRequest, VqaRequest
+from service.wire.requests.similarity import SimilarityRequest
 
 TITLE = "ONE-PEACE Server"
 DESCRIPTION = "One embedding space for images, sound and text; grounding boxes and audio labels."
@@ -30,14 +35,14 @@ ROUTERS = tuple(
     module.router for module in (embed, similarity, ground, classify, audio_labels, questions, openai, operations)
 )
 DOCUMENTED: tuple[type[BaseModel], ...] = (
-    schemas.EmbedRequest,
-    schemas.SimilarityRequest,
-    schemas.GroundRequest,
-    schemas.ClassifyRequest,
-    schemas.AudioLabelsRequest,
-    schemas.VqaRequest,
-    schemas.AudioQaRequest,
-    schemas.ImagePairRequest,
+    EmbedRequest,
+    SimilarityRequest,
+    GroundRequest,
+    ClassifyRequest,
+    AudioLabelsRequest,
+    VqaRequest,
+    AudioQaRequest,
+    ImagePairRequest,
     EmbeddingsRequest,
     ErrorAnswer,
 )

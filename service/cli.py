@@ -132,8 +132,8 @@ def _embed(options: argparse.Namespace) -> int:
 
 async def _embed_inputs(inputs: Sequence[str], settings: Settings) -> int:
     from service.context import Stages
-    from service.handlers.results import EmbedResult
     from service.runtime import Runtime
+    from service.usecases.results import EmbedResult
     from service.wire.answers import embed_body
 
     try:
@@ -144,7 +144,7 @@ async def _embed_inputs(inputs: Sequence[str], settings: Settings) -> int:
     await runtime.start()
     try:
         embedded = await runtime.embedder.embed_all(items, Stages())
-        _print(embed_body(EmbedResult(runtime.space, runtime.embedder.dimensions, "float", items, embedded)))
+        _print(embed_body(EmbedResult(runtime.source, runtime.space.dimensions, "float", items, embedded)))
     finally:
         await runtime.close()
     return 0

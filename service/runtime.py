@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -23,16 +24,20 @@ from service.pipeline import Pipeline
 from service.repository import CONTRACTS, ModelFolder, read_repository
 from service.settings import Settings
 from service.tracer_choice import build_tracer
+from service.usecases.audio_labels import AudioLabeller
 from service.usecases.embedding import Embedder
-from service.usecases.heads import Heads
+from service.usecases.grounding import Grounder
+from service.usecases.heads import HeadRunner
 from service.usecases.items import Item, leaves, modality
 from service.usecases.label_vectors import LabelVectors
+from service.usecases.questions import Questions
 from service.usecases.source import Source
-from service.wire import schemas
+from service.usecases.space import EmbeddingSpace
 from service.wire.body import BodyReader
 from service.wire.form import FormRule
+from service.wire.requests.schema import RequestSchema
 
-Schema = TypeVar("Schema", bound=schemas.Request)
+Schema = TypeVar("Schema", bound=RequestSchema)
 WARM_LOOK_S = 0.05
 """Seconds between two looks at an engine that has not answered yet."""
 INPUT_MODALITIES = {"tokens": "text", "pixels": "image", "pixels_2": "image", "waveform": "audio"}
@@ -62,10 +67,12 @@ class Runtime:
         )
         urls = MediaUrls(build_fetcher(settings), self.admission, max_bytes=settings.max_body_bytes)
         self.pipeline = Pipeline(self.models, self.engine, settings, self.metrics, urls)
-        self.embedder = Embedder(self.models, self.pipeline)
+        self.space = EmbeddingSpace(self.models)
+        self.embedder = Embedder(self.space, self.pipeline)
         self.label_vectors = LabelVectors(settings.label_cache)
-        self.heads = Heads(self.pipeline)
-        self.space = Source(settings.model_name, self.embedder.fingerprint)
+        heads = HeadRunner(self.pipeline)
+        self.grounder, self.audio_labeller, self.questions = Grounder(heads), AudioLabeller(heads), Questions(heads)
+        self.source = Source(settings.model_name, self.space.fingerprint)
         self.tracer = build_tracer(settings)
         self.ledger = Ledger(self.metrics, self.admission, self.tracer)
         self._watch()
@@ -179,18 +186,16 @@ class Runtime:
         """The room of a request, for its use case."""
         return RequestRoom(self.admission, context)
 
-    def demand(self, items: Sequence[Item | InputError]) -> Demand:
-        """What items hold until they are answered; windows of long clips beyond the first come on top."""
-        good = [leaf for item in items if not isinstance(item, InputError) for leaf in leaves(item)]
-        row_bytes = self.pipeline.preprocessor.row_bytes
-        return Demand(len(good), sum(row_bytes(modality(leaf)) for leaf in good))
+    def tally(self, context: RequestContext, items: Sequence[Item | InputError]) -> Demand:
+        """Count the caller's items for the books, and say what they hold until they are answered.
 
-    def tally(self, context: RequestContext, items: Sequence[Item | InputError]) -> None:
-        """Count the caller's items for the books."""
-        for item in items:
-            if not isinstance(item, InputError):
-                for leaf in leaves(item):
-                    context.stages.tally.add(modality(leaf))
+        Windows of long clips beyond the first come on top.
+        """
+        counts = Counter(modality(leaf) for item in items if not isinstance(item, InputError) for leaf in leaves(item))
+        row_bytes = self.pipeline.preprocessor.row_bytes
+        for kind, count in counts.items():
+            context.stages.tally.add(kind, count)
+        return Demand(counts.total(), sum(count * row_bytes(kind) for kind, count in counts.items()))
 
     def admit_items(self, context: RequestContext, items: Sequence[Item | InputError]) -> None:
         """Account for items to embed, and for the memory of what they decode to, until the request is answered.
@@ -199,8 +204,7 @@ class Runtime:
             InvalidRequest, QueueFull: see `Admission.take`.
             RateLimited, Unauthenticated, Forbidden: see `Caller.charge_items`.
         """
-        self.tally(context, items)
-        demand = self.demand(items)
+        demand = self.tally(context, items)
         self.admission.take(context, items=demand.items, num_bytes=demand.num_bytes)
         context.charge_up_to(context.held_items)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from export.triton.python_variant import write_python_variant
-from export.triton.wheel import WheelError, link_backends, server_command, server_environment
+from export.triton.wheel import Ports, WheelError, server_command, server_environment
 from service.repository import RepositoryError
 
 
@@ -26,8 +26,8 @@ def main() -> NoReturn:
     repository = options.folder / "repository"
     try:
         write_python_variant(options.model_repository, repository, threads=options.threads)
-        ports = {name: getattr(options, name) for name in ("grpc_port", "http_port", "metrics_port")}
-        command = server_command(repository, link_backends(options.folder), **ports)
+        ports = Ports(options.grpc_port, options.http_port, options.metrics_port)
+        command = server_command(repository, options.folder, ports)
     except (WheelError, RepositoryError, OSError) as error:
         sys.exit(str(error))
     os.execve(command[0], [*command, *more], server_environment())  # noqa: S606 (our own command)

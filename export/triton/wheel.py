@@ -7,8 +7,12 @@ process that runs Python code): it gets a backend folder of links that has both.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 STUB = "triton_python_backend_stub"
 ENVIRONMENT = Path(sys.prefix) / "triton"
@@ -18,6 +22,15 @@ ENVIRONMENT = Path(sys.prefix) / "triton"
 
 class WheelError(Exception):
     """The wheel is not installed, or has no server for this Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a server listens, on loopback."""
+
+    grpc: int
+    http: int
+    metrics: int
 
 
 def server_folder() -> Path:
@@ -51,18 +64,22 @@ def link_backends(folder: Path) -> Path:
     return backend.parent
 
 
-def server_command(repository: Path, backends: Path, *, grpc_port: int, http_port: int, metrics_port: int) -> list[str]:
-    """The command line that serves `repository` on loopback; add more flags at its end."""
+def server_command(repository: Path, folder: Path, ports: Ports) -> list[str]:
+    """The command line that serves `repository` on loopback; add more flags at its end. `folder` is for links.
+
+    Raises:
+        WheelError: the wheel is not installed, or has no stub for this version of Python.
+    """
     return [
         str(server_folder() / "bin" / "tritonserver"),
         f"--model-repository={repository}",
-        f"--backend-directory={backends}",
+        f"--backend-directory={link_backends(folder)}",
         "--grpc-address=127.0.0.1",
-        f"--grpc-port={grpc_port}",
+        f"--grpc-port={ports.grpc}",
         "--http-address=127.0.0.1",
-        f"--http-port={http_port}",
+        f"--http-port={ports.http}",
         "--metrics-address=127.0.0.1",
-        f"--metrics-port={metrics_port}",
+        f"--metrics-port={ports.metrics}",
         "--disable-auto-complete-config",  # config.pbtxt is complete; a guess would only hide a mistake
         "--strict-readiness=true",
         "--exit-timeout-secs=10",
@@ -74,3 +91,20 @@ def server_environment() -> dict[str, str]:
     """The environment with Triton's own Python first in PATH, which tells the stub where packages are."""
     path = f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def start_server(
+    command: list[str], log: IO[bytes] | None = None, cores: set[int] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start what `server_command` says, in a session of its own, which the stubs of its models share.
+
+    `log` takes what it prints, which otherwise goes where this process prints; `cores` are all that it may use.
+    """
+    return subprocess.Popen(  # noqa: S603 (our own command)
+        command,
+        env=server_environment(),
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        preexec_fn=None if cores is None else partial(os.sched_setaffinity, 0, cores),
+    )

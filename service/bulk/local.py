@@ -35,8 +35,8 @@ class LocalEmbedder:
     def identity(self) -> Identity:
         """What answers, known without loading a model."""
         limits = InputLimits.of(self._settings.model_dump(), self._settings.max_body_bytes)
-        embedder = self._runtime.embedder
-        return Identity(self._settings.model_name, embedder.fingerprint, embedder.dimensions, limits)
+        space = self._runtime.space
+        return Identity(self._settings.model_name, space.fingerprint, space.dimensions, limits)
 
     async def start(self) -> Identity:
         """As `BulkEmbedder.start`. An engine elsewhere may not be ready yet: the job has patience."""

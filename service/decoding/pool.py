@@ -13,8 +13,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from service.decoding.confinement import WorkerLimits
+from service.decoding.ends import TemplateEnded, WorkerEnded
 from service.decoding.orders import Order
-from service.decoding.processes import TemplateEnded, TemplateProcess, WorkerEnded, WorkerProcess
+from service.decoding.template_process import TemplateProcess
+from service.decoding.worker_process import WorkerProcess
 from service.errors import (
     DecoderCrashed,
     DecoderOutOfMemory,

@@ -1,4 +1,4 @@
-"""The process that workers are forked from: `python -m service.decoding.template`, started by `processes`.
+"""The process that workers are forked from: `python -m service.decoding.template`, started by `template_process`.
 
 It has loaded the decoders and nothing else: no models, no settings, no descriptors or variables of the service. A
 fork of it is ready in milliseconds and shares its memory. It never decodes, has one thread, reaps what it forked, and

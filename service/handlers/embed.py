@@ -8,14 +8,14 @@ from service.admission import Room
 from service.batching.row_queue import Priority
 from service.context import RequestContext
 from service.errors import InputError, ServiceError
-from service.handlers.results import EmbedResult
 from service.media.audio_windows import Windows
 from service.runtime import Runtime
 from service.usecases.embeddable import Embedded
 from service.usecases.items import windowed
+from service.usecases.results import EmbedResult
 from service.usecases.windows import check_windows
 from service.wire.checking import check_items
-from service.wire.schemas import EmbedEnvelope, EmbedOptions
+from service.wire.requests.embed import EmbedEnvelope, EmbedOptions
 
 
 def read_options(runtime: Runtime, wanted: EmbedOptions) -> tuple[int, Windows | None]:
@@ -24,7 +24,7 @@ def read_options(runtime: Runtime, wanted: EmbedOptions) -> tuple[int, Windows |
     Raises:
         ModelNotServed, InvalidRequest.
     """
-    dimensions = runtime.embedder.require_dimensions(wanted.dimensions, "/dimensions")
+    dimensions = runtime.space.require_dimensions(wanted.dimensions, "/dimensions")
     if wanted.windows is None:
         return dimensions, None
     return dimensions, check_windows(runtime.pipeline, "audio", wanted.windows.seconds, wanted.windows.hop, "/windows")
@@ -49,8 +49,7 @@ async def embed(
     if windows is not None:
         items = [item if isinstance(item, InputError) else windowed(item, windows) for item in items]
     room = room or runtime.room(context)
-    runtime.tally(context, items)
-    demand = runtime.demand(items)
+    demand = runtime.tally(context, items)
     await room.take(items=demand.items, num_bytes=demand.num_bytes)
     outcomes: Sequence[Embedded | ServiceError]
     if wanted.on_error == "report":
@@ -58,4 +57,4 @@ async def embed(
     else:
         outcomes = await runtime.embedder.embed_all(items, context.stages, room)
     shortened = [outcome.shortened(dimensions) if isinstance(outcome, Embedded) else outcome for outcome in outcomes]
-    return EmbedResult(runtime.space, dimensions, wanted.encoding, items, shortened, windows is not None)
+    return EmbedResult(runtime.source, dimensions, wanted.encoding, items, shortened, windows is not None)

@@ -24,7 +24,7 @@ CARD_FIELDS_HIDDEN = {"model"}
 
 def describe(runtime: Runtime) -> dict[str, Any]:
     """What is served, by what, within which limits."""
-    settings, embedder = runtime.settings, runtime.embedder
+    settings, space = runtime.settings, runtime.space
     models = {
         name: model.card.model_dump(exclude=CARD_FIELDS_HIDDEN, exclude_none=True)
         | {"max_batch_size": model.max_batch_size}
@@ -34,8 +34,8 @@ def describe(runtime: Runtime) -> dict[str, Any]:
     max_tokens = {name: card["max_tokens"] - 1 for name, card in models.items() if "max_tokens" in card}
     return {
         "model": settings.model_name,
-        "fingerprint": embedder.fingerprint,
-        "dimensions": embedder.dimensions,
+        "fingerprint": space.fingerprint,
+        "dimensions": space.dimensions,
         "engine": settings.engine,
         "device": runtime.engine.device,
         "version": __version__,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from service.context import RequestContext
-from service.handlers.results import LabelsResult
 from service.runtime import Runtime
 from service.usecases.items import AudioItem, TextItem, leaves
+from service.usecases.results import LabelsResult
 from service.usecases.windows import check_windows
 from service.usecases.zero_shot import LabelChoice, check_choice, choose_templates, long_labels
 from service.usecases.zero_shot import classify as classify_item
-from service.wire.schemas import AudioLabelsRequest, ClassifyRequest
+from service.wire.requests.audio_labels import AudioLabelsRequest
+from service.wire.requests.classify import ClassifyRequest
 
 
 async def classify(runtime: Runtime, context: RequestContext, wanted: ClassifyRequest) -> LabelsResult:
@@ -23,7 +24,7 @@ async def classify(runtime: Runtime, context: RequestContext, wanted: ClassifyRe
     labels = [TextItem(label, f"/labels/{i}") for i, label in enumerate(wanted.labels)]
     templates = choose_templates(item, wanted.template, wanted.templates)
     choice = LabelChoice(labels, templates, wanted.multi_label, wanted.threshold)
-    check_choice(runtime.embedder, choice, runtime.settings.max_queue - len(leaves(item)))
+    check_choice(runtime.space, choice, runtime.settings.max_queue - len(leaves(item)))
     runtime.admit_items(context, [item])
     if wrong := long_labels(choice, runtime.settings.max_text_bytes):
         await runtime.embedder.embed_all([item, *wrong], context.stages)  # names what is wrong with the item, too
@@ -34,7 +35,7 @@ async def classify(runtime: Runtime, context: RequestContext, wanted: ClassifyRe
     runtime.admission.take(context, items=len(lookup.missing), num_bytes=chars)
     context.charge_up_to(context.held_items)
     found = await classify_item(runtime.embedder, runtime.label_vectors, lookup, item, choice, context.stages)
-    return LabelsResult(runtime.space, found.labels, found.notes, none_of_these=found.none_of_these)
+    return LabelsResult(runtime.source, found.labels, found.notes, none_of_these=found.none_of_these)
 
 
 async def label_audio(runtime: Runtime, context: RequestContext, wanted: AudioLabelsRequest) -> LabelsResult:
@@ -47,10 +48,11 @@ async def label_audio(runtime: Runtime, context: RequestContext, wanted: AudioLa
     source = runtime.head(model)
     runtime.admit_rows(context, model, 1)
     if wanted.windows is None:
-        labels, note = await runtime.heads.label_audio(AudioItem(wanted.audio, "/audio"), wanted.top_k, context.stages)
+        clip = AudioItem(wanted.audio, "/audio")
+        labels, note = await runtime.audio_labeller.label_audio(clip, wanted.top_k, context.stages)
         return LabelsResult(source, labels, [note])
     windows = check_windows(runtime.pipeline, model, wanted.windows.seconds, wanted.windows.hop, "/windows")
     clip = AudioItem(wanted.audio, "/audio", windows)
     room = runtime.room(context)
-    labels, note, each = await runtime.heads.label_windows(clip, wanted.top_k, context.stages, room)
+    labels, note, each = await runtime.audio_labeller.label_windows(clip, wanted.top_k, context.stages, room)
     return LabelsResult(source, labels, [note], each)

@@ -10,9 +10,10 @@ from service.errors import ModelNotServed
 from service.handlers import labels as handlers
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
-from service.wire.answers import LabelsAnswer, labels_answer
+from service.wire.answer_schemas import LabelsAnswer
+from service.wire.answers import labels_answer
 from service.wire.form import FormRule
-from service.wire.schemas import ClassifyRequest
+from service.wire.requests.classify import ClassifyRequest
 
 router = APIRouter(route_class=LeanRoute)
 FORM = {

@@ -10,11 +10,12 @@ from service.errors import ModelNotServed
 from service.handlers import embed as handler
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
-from service.wire.answers import EmbedAnswer, embed_body, json_response
+from service.wire.answer_schemas import EmbedAnswer
+from service.wire.answers import embed_body, json_response
 from service.wire.arrays import ARROW, NPY, arrow_response, check_npy, npy_response
 from service.wire.form import FormRule
 from service.wire.negotiation import preferred, varied
-from service.wire.schemas import EmbedEnvelope, EmbedRequest
+from service.wire.requests.embed import EmbedEnvelope, EmbedRequest
 
 router = APIRouter(route_class=LeanRoute)
 FORM = {

@@ -10,9 +10,10 @@ from service.errors import ModelNotServed
 from service.handlers import ground as handler
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
-from service.wire.answers import GroundAnswer, ground_answer
+from service.wire.answer_schemas import GroundAnswer
+from service.wire.answers import ground_answer
 from service.wire.form import FormRule
-from service.wire.schemas import GroundRequest
+from service.wire.requests.ground import GroundRequest
 
 router = APIRouter(route_class=LeanRoute)
 FORM = {"image": FormRule("image", binary=True), "phrase": FormRule("phrases", many=True), "scores": FormRule("scores")}

@@ -7,13 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import ModelNotServed
-from service.handlers.results import LabelsResult
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
 from service.usecases.items import AudioItem, ImageItem, TextItem
-from service.wire.answers import LabelsAnswer, PairAnswer, json_response, labels_answer, source_body
+from service.usecases.results import LabelsResult
+from service.wire.answer_schemas import LabelsAnswer, PairAnswer
+from service.wire.answers import json_response, labels_answer, source_body
 from service.wire.form import FormRule
-from service.wire.schemas import AudioQaRequest, ImagePairRequest, VqaRequest
+from service.wire.requests.questions import AudioQaRequest, ImagePairRequest, VqaRequest
 
 router = APIRouter(route_class=LeanRoute)
 VQA_FORM = {
@@ -43,7 +44,7 @@ async def vqa(request: Request) -> Response:
     wanted = await runtime.read(request, VqaRequest, VQA_FORM)
     image, question = ImageItem(wanted.image, "/image"), TextItem(wanted.question, "/question")
     runtime.admit_rows(context, "vqa", 1)
-    labels, note = await runtime.heads.answer_about_image(image, question, wanted.top_k, context.stages)
+    labels, note = await runtime.questions.answer_about_image(image, question, wanted.top_k, context.stages)
     return labels_answer(LabelsResult(source, labels, [note]))
 
 
@@ -60,7 +61,7 @@ async def audio_qa(request: Request) -> Response:
     clip, question = AudioItem(wanted.audio, "/audio"), TextItem(wanted.question, "/question")
     candidates = [TextItem(answer, f"/candidates/{i}") for i, answer in enumerate(wanted.candidates)]
     runtime.admit_rows(context, "audio_qa", len(candidates))
-    labels, note = await runtime.heads.answer_about_audio(clip, question, candidates, context.stages)
+    labels, note = await runtime.questions.answer_about_audio(clip, question, candidates, context.stages)
     return labels_answer(LabelsResult(source, labels, [note]))
 
 
@@ -76,5 +77,5 @@ async def image_pair(request: Request) -> Response:
     wanted = await runtime.read(request, ImagePairRequest, PAIR_FORM)
     images = [ImageItem(wanted.image, "/image"), ImageItem(wanted.image_2, "/image_2")]
     runtime.admit_rows(context, "image_pair", 1)
-    probability = await runtime.heads.judge_pair(images, TextItem(wanted.text, "/text"), context.stages)
+    probability = await runtime.questions.judge_pair(images, TextItem(wanted.text, "/text"), context.stages)
     return json_response({**source_body(source), "probability": probability})

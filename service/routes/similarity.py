@@ -10,12 +10,12 @@ from service.errors import ModelNotServed
 from service.handlers.similarity import compare_items
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
-from service.wire.answers import SimilarityAnswer
+from service.wire.answer_schemas import SimilarityAnswer
 from service.wire.arrays import NPY
 from service.wire.form import FormRule
 from service.wire.matrices import npy_matrix, similarity_answer
 from service.wire.negotiation import preferred, varied
-from service.wire.schemas import SimilarityRequest
+from service.wire.requests.similarity import SimilarityRequest
 
 router = APIRouter(route_class=LeanRoute)
 FORM = {

@@ -10,14 +10,13 @@ from google.protobuf.json_format import ParseDict
 from numpy.typing import NDArray
 
 from service.errors import InputError, ServiceError
-from service.handlers.results import EmbedResult, GroundResult, LabelsResult, SimilarityResult
 from service.preprocessing import Note
 from service.rpc.generated import onepeace_pb2 as pb
 from service.usecases.embeddable import Embedded
 from service.usecases.probabilities import ScoredLabel
-from service.usecases.quantization import Form, quantize
+from service.usecases.quantization import FORMS, Form, quantize
+from service.usecases.results import EmbedResult, GroundResult, LabelsResult, SimilarityResult
 from service.wire.answers import source_body, span_body
-from service.wire.encodings import FORMS
 
 FIELDS: dict[Form, str] = {"float": "float32", "int8": "int8", "binary": "binary"}
 NOTE_FIELDS = frozenset(pb.InputNote.DESCRIPTOR.fields_by_name)

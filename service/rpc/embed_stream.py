@@ -11,7 +11,6 @@ from service.batching.row_queue import Priority
 from service.context import RequestContext, Stages, Tally
 from service.errors import DeadlineExceeded, Draining, InvalidRequest, QueueFull, RequestTooSlow, ServiceError
 from service.handlers.embed import embed, read_options
-from service.handlers.results import EmbedResult
 from service.rpc.answers import stream_message
 from service.rpc.call import Call
 from service.rpc.generated import onepeace_pb2 as pb
@@ -19,8 +18,9 @@ from service.rpc.intake import StreamPlace
 from service.rpc.messages import item_value, options_value, parse
 from service.rpc.stream_room import StreamRoom
 from service.runtime import Runtime
+from service.usecases.results import EmbedResult
 from service.wire.checking import check, check_items
-from service.wire.schemas import EmbedEnvelope, EmbedOptions
+from service.wire.requests.embed import EmbedEnvelope, EmbedOptions
 
 logger = logging.getLogger(__name__)
 ENGINE_RETRY_S = 0.25
@@ -194,8 +194,8 @@ class EmbedStream:
 
     def _failed(self, wanted: EmbedEnvelope, value: object, error: ServiceError) -> EmbedResult:
         items = check_items([value], "/inputs")
-        dimensions = wanted.dimensions or self._runtime.embedder.dimensions
-        return EmbedResult(self._runtime.space, dimensions, wanted.encoding, items, [error])
+        dimensions = wanted.dimensions or self._runtime.space.dimensions
+        return EmbedResult(self._runtime.source, dimensions, wanted.encoding, items, [error])
 
     def _new_context(self, message: _Message | None = None, *, traced: bool = False) -> RequestContext:
         """What an item or a message of the stream carries; `traced`: its steps are the call's."""

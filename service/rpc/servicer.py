@@ -21,8 +21,13 @@ from service.rpc.embed_stream import EmbedStream
 from service.rpc.generated import onepeace_pb2 as pb
 from service.rpc.stream_room import StreamRoom
 from service.runtime import Runtime
-from service.wire import schemas
 from service.wire.checking import check
+from service.wire.requests.audio_labels import AudioLabelsRequest
+from service.wire.requests.classify import ClassifyRequest
+from service.wire.requests.embed import EmbedEnvelope
+from service.wire.requests.ground import GroundRequest
+from service.wire.requests.schema import RequestSchema
+from service.wire.requests.similarity import SimilarityRequest
 
 SERVICE = pb.DESCRIPTOR.services_by_name["OnePeaceService"].full_name
 
@@ -33,28 +38,24 @@ class Method:
 
     request: Any
     value: Callable[[Any], dict[str, Any]]
-    schema: type[schemas.Request]
+    schema: type[RequestSchema]
     handle: Callable[[Runtime, RequestContext, Any], Awaitable[Any]]
     render: Callable[[Any], Any]
 
 
 METHODS = {
-    "Embed": Method(pb.EmbedRequest, messages.embed_value, schemas.EmbedEnvelope, embed, answers.embed_message),
+    "Embed": Method(pb.EmbedRequest, messages.embed_value, EmbedEnvelope, embed, answers.embed_message),
     "Similarity": Method(
-        pb.SimilarityRequest,
-        messages.similarity_value,
-        schemas.SimilarityRequest,
-        compare_items,
-        answers.similarity_message,
+        pb.SimilarityRequest, messages.similarity_value, SimilarityRequest, compare_items, answers.similarity_message
     ),
-    "Ground": Method(pb.GroundRequest, messages.ground_value, schemas.GroundRequest, ground, answers.ground_message),
+    "Ground": Method(pb.GroundRequest, messages.ground_value, GroundRequest, ground, answers.ground_message),
     "Classify": Method(
-        pb.ClassifyRequest, messages.classify_value, schemas.ClassifyRequest, classify, answers.classify_message
+        pb.ClassifyRequest, messages.classify_value, ClassifyRequest, classify, answers.classify_message
     ),
     "AudioLabels": Method(
         pb.AudioLabelsRequest,
         messages.audio_labels_value,
-        schemas.AudioLabelsRequest,
+        AudioLabelsRequest,
         label_audio,
         answers.audio_labels_message,
     ),

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Form = Literal["float", "int8", "binary"]
+Encoding = Literal["float", "base64", "int8", "binary"]
+"""What callers ask for by name: a form of the numbers, and for `float` whether JSON spells them out."""
+FORMS: dict[Encoding, Form] = {"float": "float", "base64": "float", "int8": "int8", "binary": "binary"}
 
 INT8_LARGEST = 127
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.context import Stages
-from service.errors import InvalidField, InvalidRequest
 from service.usecases.embedding import Embedder
 from service.usecases.items import Item
 from service.usecases.probabilities import contrast
@@ -85,19 +84,7 @@ async def compare(
     Raises:
         InvalidRequest, EngineFailure: as `Embedder.embed_all`.
     """
-    logit_scale = require_logit_scale(embedder, "/probabilities") if probabilities else None
+    logit_scale = embedder.space.require_logit_scale("/probabilities") if probabilities else None
     embedded = await embedder.embed_all([*queries, *candidates], stages)
     vectors = np.stack([item.vector for item in embedded])
     return Similarities(vectors[: len(queries)], vectors[len(queries) :], logit_scale)
-
-
-def require_logit_scale(embedder: Embedder, pointer: str) -> float:
-    """The model's logarithmic factor on cosines.
-
-    Raises:
-        InvalidRequest: the checkpoint had none, so cosines can't become probabilities.
-    """
-    if embedder.logit_scale is None:
-        detail = "the served model has no logit_scale, so it gives no probabilities"
-        raise InvalidRequest([InvalidField(detail, pointer=pointer)])
-    return embedder.logit_scale

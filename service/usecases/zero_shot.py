@@ -17,7 +17,7 @@ from service.usecases.embedding import Embedder
 from service.usecases.items import AudioItem, Item, TextItem
 from service.usecases.label_vectors import PLACE, LabelVectors, Lookup, Prompt, ensemble
 from service.usecases.probabilities import ScoredLabel, contrast, sigmoid
-from service.usecases.similarity import require_logit_scale
+from service.usecases.space import EmbeddingSpace
 from service.usecases.text_length import long_texts
 
 IMAGE_TEMPLATE = "a photo of a {}"
@@ -77,13 +77,13 @@ def choose_templates(item: Item, template: str | None, templates: Sequence[str] 
     return list(dict.fromkeys(text for _, text in given))
 
 
-def check_choice(embedder: Embedder, choice: LabelChoice, max_prompts: int) -> None:
+def check_choice(space: EmbeddingSpace, choice: LabelChoice, max_prompts: int) -> None:
     """Make sure that a choice can be computed.
 
     Raises:
         InvalidRequest: no probabilities with this model, several labels without a threshold, or too many prompts.
     """
-    require_logit_scale(embedder, "/labels")
+    space.require_logit_scale("/labels")
     if choice.multi_label and choice.threshold is None:
         detail = "multi_label needs a threshold: the cosine from which a label counts as present"
         raise InvalidRequest([InvalidField(detail, pointer="/threshold")])
@@ -113,7 +113,7 @@ async def classify(
     embedded, *computed = await embedder.embed_all([item, *(prompt.item() for prompt in lookup.missing)], stages)
     prompts = vectors.complete(lookup, [prompt.vector for prompt in computed])
     cosines = ensemble(prompts, choice.labels) @ embedded.vector  # [labels]
-    probabilities, none_of_these = _probabilities(cosines, choice, embedder.logit_scale or 0.0)
+    probabilities, none_of_these = _probabilities(cosines, choice, embedder.space.logit_scale or 0.0)
     order = np.argsort(-cosines, kind="stable")
     labels = [
         ScoredLabel(choice.labels[place].text, float(probabilities[place]), float(cosines[place])) for place in order

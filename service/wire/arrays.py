@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from service.errors import InputError, InvalidField, InvalidRequest
-from service.handlers.results import EmbedResult
 from service.usecases.embeddable import Embedded
-from service.usecases.quantization import quantize
+from service.usecases.quantization import FORMS, Encoding, quantize
+from service.usecases.results import EmbedResult
 from service.usecases.source import Source
 from service.wire.answers import note_body, span_body
-from service.wire.encodings import FORMS, Encoding
 from service.wire.problem import input_error_body
-from service.wire.schemas import EmbedOptions
+from service.wire.requests.embed import EmbedOptions
 
 NPY, ARROW = "application/x-npy", "application/vnd.apache.arrow.stream"
 COLUMNS: dict[Encoding, str] = {

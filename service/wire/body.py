@@ -14,12 +14,12 @@ from service.admission import Admission
 from service.context import RequestContext
 from service.errors import BodyTooLarge, InvalidRequest, MalformedBody, UnsupportedBody
 from service.settings import Settings
-from service.wire import schemas
 from service.wire.checking import check, parse_json
 from service.wire.form import FormRule, arrange, name_missing
 from service.wire.multipart import parse_multipart
+from service.wire.requests.schema import RequestSchema
 
-Schema = TypeVar("Schema", bound=schemas.Request)
+Schema = TypeVar("Schema", bound=RequestSchema)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from service.errors import BodyTooLarge, InputError, InvalidField, InvalidRequest, MalformedBody, TooManyItems
 from service.usecases.items import Item
 from service.wire.pointers import escape
-from service.wire.schemas import TAG_PREFIX, EmbedItem, Request
+from service.wire.requests.items import EmbedItem
+from service.wire.requests.schema import TAG_PREFIX, RequestSchema
 
-Schema = TypeVar("Schema", bound=Request)
+Schema = TypeVar("Schema", bound=RequestSchema)
 T = TypeVar("T")
 MAX_ERRORS = 256  # of one answer
 MAX_FIELDS = 32  # of one object
@@ -131,7 +132,7 @@ def _count_items(value: dict[str, Any], counted: Sequence[str], max_items: int) 
     refuse_too_many(sum(counts.values()), max_items, f"/{longest}")
 
 
-def _without_nulls(schema: type[Request], value: dict[str, Any]) -> dict[str, Any]:
+def _without_nulls(schema: type[RequestSchema], value: dict[str, Any]) -> dict[str, Any]:
     """`null` says that an option is left out, whichever it is; what is required or unknown keeps it, and is refused."""
     if None not in value.values():
         return value

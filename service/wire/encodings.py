@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.usecases.quantization import Form, quantize
-
-Encoding = Literal["float", "base64", "int8", "binary"]
-FORMS: dict[Encoding, Form] = {"float": "float", "base64": "float", "int8": "int8", "binary": "binary"}
+from service.usecases.quantization import FORMS, Encoding, quantize
 
 
 def encoded(vector: NDArray[np.float32], encoding: Encoding) -> NDArray[np.float32] | str:

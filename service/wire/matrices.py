@@ -11,7 +11,7 @@ import orjson
 from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from service.handlers.results import SimilarityResult
+from service.usecases.results import SimilarityResult
 from service.wire.answers import json_response, source_body
 from service.wire.arrays import NPY, source_headers
 

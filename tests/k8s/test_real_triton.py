@@ -43,7 +43,7 @@ def test_the_readiness_probe_is_answered(triton: WheelServer) -> None:
 
 def test_the_liveness_probe_passes_and_fails_where_nobody_listens(triton: WheelServer) -> None:
     *_, code = pod("overlays/gpu", "onepeace-triton").main["livenessProbe"]["exec"]["command"]
-    listens = code.replace(f" {triton_flag('http-port')},", f" {triton.ports['http_port']},")
+    listens = code.replace(f" {triton_flag('http-port')},", f" {triton.ports.http},")
     assert listens != code
     assert subprocess.run([sys.executable, "-c", listens], check=False).returncode == 0
     silent = code.replace(f" {triton_flag('http-port')},", " 9,")
@@ -51,7 +51,7 @@ def test_the_liveness_probe_passes_and_fails_where_nobody_listens(triton: WheelS
 
 
 def test_the_series_that_scale_it_are_there(triton: WheelServer) -> None:
-    text = httpx.get(f"http://127.0.0.1:{triton.ports['metrics_port']}/metrics").text
+    text = httpx.get(f"http://127.0.0.1:{triton.ports.metrics}/metrics").text
     # As Prometheus reads it; the Python parser would add `_total`.
     names = {line.partition("{")[0] for line in text.splitlines() if not line.startswith("#")}
     assert names >= TRITON_SERIES

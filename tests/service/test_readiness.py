@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from service.app import build_app
-from service.decoding import processes
+from service.decoding import template_process
 from service.engine.fake import FakeEngine
 from service.runtime import Runtime
 from service.settings import load_settings
@@ -100,7 +100,7 @@ async def test_without_decoding_processes_it_is_not_ready_and_says_so(
     asking: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await runtime.start()
-    monkeypatch.setattr(processes, "COMMAND", ("/bin/false",))
+    monkeypatch.setattr(template_process, "COMMAND", ("/bin/false",))
     os.kill(template_of(os.getpid()), signal.SIGKILL)
     async with asyncio.timeout(20):
         while runtime.ready():

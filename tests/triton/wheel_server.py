@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,7 +16,8 @@ import pytest
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from export.triton.wheel import WheelError, link_backends, server_command, server_environment, server_folder
+from bench.processes import free_ports
+from export.triton.wheel import Ports, WheelError, server_command, server_folder, start_server
 
 START_S = 90.0
 STOP_S = 20.0
@@ -37,24 +37,18 @@ class WheelServer:
 
     repository: Path
     folder: Path
-    ports: dict[str, int]
+    ports: Ports
     flags: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"127.0.0.1:{self.ports['grpc_port']}"
+        return f"127.0.0.1:{self.ports.grpc}"
 
     def start(self) -> None:
-        command = server_command(self.repository, link_backends(self.folder), **self.ports)
+        command = server_command(self.repository, self.folder, self.ports)
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, *self.flags],
-                env=server_environment(),
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                start_new_session=True,
-            )
+            self.process = start_server([*command, *self.flags], log)
 
     def wait_until_ready(self) -> None:
         """Until all models are loaded and gRPC listens."""
@@ -112,19 +106,10 @@ class WheelServer:
 def wheel_server(repository: Path, *flags: str) -> Iterator[WheelServer]:
     """Start Triton on `repository`, wait until it is ready, kill it at the end."""
     with tempfile.TemporaryDirectory() as folder:
-        ports = dict(zip(("grpc_port", "http_port", "metrics_port"), free_ports(3), strict=True))
-        server = WheelServer(repository, Path(folder), ports, flags)
+        server = WheelServer(repository, Path(folder), Ports(*free_ports(3)), flags)
         try:
             server.start()
             server.wait_until_ready()
             yield server
         finally:
             server.stop()
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports

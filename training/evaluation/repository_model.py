@@ -90,7 +90,7 @@ class RepositoryModel:
             return data
         phrases = [TextItem(phrase, "") for phrase in picture.phrases]
         try:
-            found, _ = await self._runtime.heads.ground(ImageItem(data, ""), phrases, Stages())
+            found, _ = await self._runtime.grounder.ground(ImageItem(data, ""), phrases, Stages())
         except ServiceError as error:
             return _refusal(error)
         return np.asarray([phrase.box_normalized for phrase in found], dtype=np.float64)
@@ -103,7 +103,7 @@ class RepositoryModel:
         if isinstance(data, Refusal):
             return data
         try:
-            scored, _ = await self._runtime.heads.label_audio(AudioItem(data, ""), EVERY_LABEL, Stages())
+            scored, _ = await self._runtime.audio_labeller.label_audio(AudioItem(data, ""), EVERY_LABEL, Stages())
         except ServiceError as error:
             return _refusal(error)
         return {label.label: label.probability for label in scored}

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from service.handlers.results import EmbedResult
 from service.usecases.embeddable import Embedded
+from service.usecases.results import EmbedResult
 from service.wire.answers import note_body, source_body
 from service.wire.encodings import encoded_fields
 from service.wire.notes import ItemNote

@@ -7,30 +7,31 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.wire.encodings import Encoding
-from service.wire.schemas import TAG_PREFIX, Media, Parts, Request
-from service.wire.schemas import Audio as AudioItem
-from service.wire.schemas import Image as ImageItem
-from service.wire.schemas import Text as TextItem
+from service.usecases.quantization import Encoding
+from service.wire.requests.items import Audio as AudioItem
+from service.wire.requests.items import Image as ImageItem
+from service.wire.requests.items import Parts
+from service.wire.requests.items import Text as TextItem
+from service.wire.requests.schema import TAG_PREFIX, Media, RequestSchema
 
 Plain = dict[str, Any]
 
 
-class MediaUrl(Request):
+class MediaUrl(RequestSchema):
     """Where a file is: a data URI with `;base64`."""
 
     url: Media
     detail: Literal["auto", "low", "high"] | None = Field(None, description="ignored: every picture has one size here")
 
 
-class InputAudio(Request):
+class InputAudio(RequestSchema):
     """A sound file."""
 
     data: Media
     format: str | None = Field(None, max_length=64, description="not believed: the content tells")
 
 
-class TextPart(Request):
+class TextPart(RequestSchema):
     """A text among content parts."""
 
     type: Literal["text"]
@@ -41,7 +42,7 @@ class TextPart(Request):
         return {"text": self.text}, "text"
 
 
-class ImagePart(Request):
+class ImagePart(RequestSchema):
     """A picture among content parts."""
 
     type: Literal["image_url"]
@@ -52,7 +53,7 @@ class ImagePart(Request):
         return {"image": self.image_url.url}, "image_url/url"
 
 
-class InputAudioPart(Request):
+class InputAudioPart(RequestSchema):
     """A sound among content parts, as OpenAI's chat takes it."""
 
     type: Literal["input_audio"]
@@ -63,7 +64,7 @@ class InputAudioPart(Request):
         return {"audio": self.input_audio.data}, "input_audio/data"
 
 
-class AudioUrlPart(Request):
+class AudioUrlPart(RequestSchema):
     """A sound among content parts, as vLLM takes it."""
 
     type: Literal["audio_url"]
@@ -101,7 +102,7 @@ Content = Annotated[
 ]
 
 
-class Fused(Request):
+class Fused(RequestSchema):
     """Several things in one vector: the normalised mean of the parts' vectors."""
 
     content: Content
@@ -113,7 +114,7 @@ class Message(Fused):
     role: Literal["user"] = Field(description="a vector has no use for instructions or answers")
 
 
-class EmbeddingsOptions(Request):
+class EmbeddingsOptions(RequestSchema):
     """All but the inputs."""
 
     model: str = Field(max_length=1000, description="the served model, see `/v1/models`")

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 from service.errors import InputError, InvalidField, InvalidRequest
 from service.wire.checking import check, check_value, refuse_too_many, refuse_wide_objects
 from service.wire.openai.requests import ContentPart, EmbeddingsEnvelope, Fused, Message, Plain
-from service.wire.schemas import KINDS, EmbedEnvelope
+from service.wire.requests.embed import EmbedEnvelope
+from service.wire.requests.items import KINDS
 
 INPUTS = "/inputs"
 FORMS = "an input is a string, a list of token ids, or an object with one of: text, image, audio, parts, content, type"

@@ -14,11 +14,11 @@ from functools import partial
 import pytest
 
 from service.decoding import pool as pool_module
-from service.decoding import processes as processes_module
+from service.decoding import template_process as template_module
 from service.decoding.messages import DecoderBug
 from service.decoding.orders import ImageOrder, RegionsOrder
 from service.decoding.pool import PoolPolicy, ProcessDecoders
-from service.decoding.processes import TemplateProcess
+from service.decoding.template_process import TemplateProcess
 from service.errors import (
     DecoderCrashed,
     DecoderOutOfMemory,
@@ -206,7 +206,7 @@ async def test_a_file_that_is_decoded_at_the_end_is_no_bad_file() -> None:
 
 
 async def test_a_template_that_does_not_obey_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes_module, "END_S", 0.5)
+    monkeypatch.setattr(template_module, "END_S", 0.5)
     async with running(replace(POLICY, timeout_s=1.5)) as pool:
         hanging = pool.decoders.submit(SLOW)
         worker, template = await pool.busy(), template_of(ME)
@@ -220,7 +220,7 @@ async def test_a_template_that_does_not_obey_is_replaced(monkeypatch: pytest.Mon
 
 
 async def test_workers_that_can_not_start_are_not_ready_and_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes_module, "COMMAND", ("/bin/false",))
+    monkeypatch.setattr(template_module, "COMMAND", ("/bin/false",))
     with ThreadPoolExecutor(1) as threads:
         pool = ProcessDecoders(POLICY, threads, lambda _: None)
         with pytest.raises(NotReady):
@@ -228,7 +228,7 @@ async def test_workers_that_can_not_start_are_not_ready_and_are_tried_again(monk
         await pool.close()
     monkeypatch.undo()
     async with running() as started:
-        monkeypatch.setattr(processes_module, "COMMAND", ("/bin/false",))
+        monkeypatch.setattr(template_module, "COMMAND", ("/bin/false",))
         os.kill(template_of(ME), signal.SIGKILL)
         async with asyncio.timeout(20):
             while started.decoders.ready():

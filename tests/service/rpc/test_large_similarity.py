@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from service.handlers.results import SimilarityResult
 from service.rpc.answers import similarity_message
 from service.rpc.generated import onepeace_pb2 as pb
 from service.rpc.servicer import serialized
 from service.usecases.probabilities import contrast
+from service.usecases.results import SimilarityResult
 from service.usecases.similarity import BLOCK_CELLS, Similarities
 from service.usecases.source import Source
 

@@ -8,12 +8,16 @@ import pytest
 
 from service.errors import InvalidRequest
 from service.wire.checking import check
-from service.wire.schemas import ClassifyRequest, EmbedRequest, GroundRequest, Request, SimilarityRequest
+from service.wire.requests.classify import ClassifyRequest
+from service.wire.requests.embed import EmbedRequest
+from service.wire.requests.ground import GroundRequest
+from service.wire.requests.schema import RequestSchema
+from service.wire.requests.similarity import SimilarityRequest
 
 TEXT = {"text": "x"}
 
 
-def refused(schema: type[Request], value: dict[str, Any]) -> list[tuple[str, str]]:
+def refused(schema: type[RequestSchema], value: dict[str, Any]) -> list[tuple[str, str]]:
     with pytest.raises(InvalidRequest) as caught:
         check(schema, value, strict=True, max_items=9)
     return [(error.pointer, error.detail) for error in caught.value.errors]
@@ -28,7 +32,9 @@ def refused(schema: type[Request], value: dict[str, Any]) -> list[tuple[str, str
         (ClassifyRequest, {"input": TEXT, "labels": ["x"]}, ["template", "templates", "multi_label", "threshold"]),
     ],
 )
-def test_null_says_that_an_option_is_left_out(schema: type[Request], value: dict[str, Any], options: list[str]) -> None:
+def test_null_says_that_an_option_is_left_out(
+    schema: type[RequestSchema], value: dict[str, Any], options: list[str]
+) -> None:
     with_nulls = value | dict.fromkeys(options)
     assert check(schema, with_nulls, strict=True, max_items=9) == check(schema, value, strict=True, max_items=9)
 
@@ -54,7 +60,7 @@ def test_null_for_what_is_needed_or_unknown_is_refused() -> None:
     ],
 )
 def test_an_item_of_no_kind_is_told_the_kinds_that_are_taken_there(
-    schema: type[Request], items: dict[str, Any], place: str, takes_vectors: bool, takes_parts: bool
+    schema: type[RequestSchema], items: dict[str, Any], place: str, takes_vectors: bool, takes_parts: bool
 ) -> None:
     ((pointer, detail),) = refused(schema, items)
     assert pointer == place

@@ -12,7 +12,8 @@ from service.routes.embed import FORM as EMBED_FORM
 from service.wire.checking import check
 from service.wire.form import arrange, name_missing
 from service.wire.multipart import FormField
-from service.wire.schemas import ClassifyRequest, EmbedRequest
+from service.wire.requests.classify import ClassifyRequest
+from service.wire.requests.embed import EmbedRequest
 
 
 def arranged(*fields: tuple[str, bytes]) -> dict[str, Any]:

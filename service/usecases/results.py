@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from service.errors import InputError, ServiceError
 from service.preprocessing import Note
+from service.usecases.audio_labels import WindowLabels
 from service.usecases.embeddable import Embedded
-from service.usecases.heads import GroundedPhrase, WindowLabels
+from service.usecases.grounding import GroundedPhrase
 from service.usecases.items import Item, modality
 from service.usecases.probabilities import ScoredLabel
+from service.usecases.quantization import Encoding
 from service.usecases.similarity import Similarities
 from service.usecases.source import Source
-from service.wire.encodings import Encoding
 
 
 @dataclass(frozen=True, slots=True)

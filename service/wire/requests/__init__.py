@@ -1,0 +1,1 @@
+"""The JSON of requests, endpoint by endpoint: checked by pydantic, shown in `/docs`."""
