@@ -32,5 +32,6 @@ FORM = {
 async def audio_labels(request: Request) -> Response:
     """The trained head's `top_k` labels with probabilities, best first."""
     runtime, context = runtime_of(request), context_of(request)
+    runtime.head("audio_labels")  # a model that is missing is told before the body is read
     wanted = await runtime.read(request, AudioLabelsRequest, FORM)
     return labels_answer(await label_audio(runtime, context, wanted))

@@ -23,5 +23,6 @@ FORM = {"image": FormRule("image", binary=True), "phrase": FormRule("phrases", m
 async def ground(request: Request) -> Response:
     """One box for each phrase. The model always gives a box, and no confidence; `scores` tell what is in it."""
     runtime, context = runtime_of(request), context_of(request)
+    runtime.head("grounding")  # a model that is missing is told before the body is read
     wanted = await runtime.read(request, GroundRequest, FORM)
     return ground_answer(await handler.ground(runtime, context, wanted))

@@ -7,12 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import ModelNotServed
+from service.handlers import questions as handler
 from service.routes.lean import LeanRoute, documented
 from service.runtime import context_of, runtime_of
-from service.usecases.items import AudioItem, ImageItem, TextItem
-from service.usecases.results import LabelsResult
 from service.wire.answer_schemas import LabelsAnswer, PairAnswer
-from service.wire.answers import json_response, labels_answer, source_body
+from service.wire.answers import labels_answer, pair_answer
 from service.wire.form import FormRule
 from service.wire.requests.questions import AudioQaRequest, ImagePairRequest, VqaRequest
 
@@ -40,12 +39,9 @@ PAIR_FORM = {
 async def vqa(request: Request) -> Response:
     """The trained answers with probabilities, best first."""
     runtime, context = runtime_of(request), context_of(request)
-    source = runtime.head("vqa")
+    runtime.head("vqa")  # a model that is missing is told before the body is read
     wanted = await runtime.read(request, VqaRequest, VQA_FORM)
-    image, question = ImageItem(wanted.image, "/image"), TextItem(wanted.question, "/question")
-    runtime.admit_rows(context, "vqa", 1)
-    labels, note = await runtime.questions.answer_about_image(image, question, wanted.top_k, context.stages)
-    return labels_answer(LabelsResult(source, labels, [note]))
+    return labels_answer(await handler.ask_about_image(runtime, context, wanted))
 
 
 @router.post(
@@ -56,13 +52,9 @@ async def vqa(request: Request) -> Response:
 async def audio_qa(request: Request) -> Response:
     """The caller's candidate answers with probabilities, best first."""
     runtime, context = runtime_of(request), context_of(request)
-    source = runtime.head("audio_qa")
+    runtime.head("audio_qa")  # a model that is missing is told before the body is read
     wanted = await runtime.read(request, AudioQaRequest, AUDIO_QA_FORM)
-    clip, question = AudioItem(wanted.audio, "/audio"), TextItem(wanted.question, "/question")
-    candidates = [TextItem(answer, f"/candidates/{i}") for i, answer in enumerate(wanted.candidates)]
-    runtime.admit_rows(context, "audio_qa", len(candidates))
-    labels, note = await runtime.questions.answer_about_audio(clip, question, candidates, context.stages)
-    return labels_answer(LabelsResult(source, labels, [note]))
+    return labels_answer(await handler.ask_about_audio(runtime, context, wanted))
 
 
 @router.post(
@@ -73,9 +65,6 @@ async def audio_qa(request: Request) -> Response:
 async def image_pair(request: Request) -> Response:
     """The probability that the sentence is true of the two images together."""
     runtime, context = runtime_of(request), context_of(request)
-    source = runtime.head("image_pair")
+    runtime.head("image_pair")  # a model that is missing is told before the body is read
     wanted = await runtime.read(request, ImagePairRequest, PAIR_FORM)
-    images = [ImageItem(wanted.image, "/image"), ImageItem(wanted.image_2, "/image_2")]
-    runtime.admit_rows(context, "image_pair", 1)
-    probability = await runtime.questions.judge_pair(images, TextItem(wanted.text, "/text"), context.stages)
-    return json_response({**source_body(source), "probability": probability})
+    return pair_answer(await handler.judge_pair(runtime, context, wanted))

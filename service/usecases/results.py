@@ -71,3 +71,11 @@ class LabelsResult:
     notes: Sequence[Note]
     windows: Sequence[WindowLabels] = ()
     none_of_these: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """The probability that a sentence is true of two pictures."""
+
+    source: Source
+    probability: float

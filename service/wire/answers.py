@@ -11,7 +11,7 @@ from starlette.responses import Response
 from service.preprocessing import Note
 from service.usecases.embeddable import Embedded
 from service.usecases.probabilities import ScoredLabel
-from service.usecases.results import EmbedResult, GroundResult, LabelsResult
+from service.usecases.results import EmbedResult, GroundResult, LabelsResult, PairResult
 from service.usecases.source import Source
 from service.usecases.windows import Span
 from service.wire.encodings import encoded_fields
@@ -72,6 +72,11 @@ def labels_answer(result: LabelsResult) -> Response:
             for window in result.windows
         ]
     return json_response(body)
+
+
+def pair_answer(result: PairResult) -> Response:
+    """The answer of `/image-pair`."""
+    return json_response({**source_body(result.source), "probability": result.probability})
 
 
 def _label_body(scored: ScoredLabel) -> dict[str, Any]:
