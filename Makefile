@@ -62,7 +62,7 @@ types: .venv/dev
 	$(BIN)/mypy
 
 unit: .venv/dev
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 train: .venv/dev  ## Make the data, train the small model from nothing, export it to model_repository/
 	$(BIN)/python -m training.data runs/corpus

@@ -9,22 +9,38 @@ from pathlib import Path
 
 import httpx
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.golden import GOLDEN, VOCABULARY
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
 
-EXPORTS = {"workshop", "golden_retrieval"}
-"""Fixtures that take a minute: the files that share them run in one process, and begin first."""
+EXPORTED = (
+    "tests/export/test_cli.py",
+    "tests/export/test_exporter.py",
+    "tests/export/test_served.py",
+    "tests/service/test_golden.py",
+)
+"""They share exports that take minutes to make."""
+
+
+class Scheduling(LoadFileScheduling):
+    """The tests of a file run in one process, and so do all of `EXPORTED`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "exported" if file in EXPORTED else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Used with `-n`."""
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup`: the tests of a file stay together."""
-    exported = {item.path for item in items if isinstance(item, pytest.Function) and EXPORTS & set(item.fixturenames)}
-    items.sort(key=lambda item: item.path not in exported)
-    for item in items:
-        group = "exports" if item.path in exported else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The longest first: a process that begins them last would work on alone."""
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in EXPORTED)
 
 
 @pytest.fixture(scope="session")
