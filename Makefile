@@ -41,18 +41,20 @@ gpu:  ## Put ONNX Runtime for CUDA in the place of the CPU one, which is the sam
 serve: .venv/serve  ## Start the service on 127.0.0.1:8000 with the model in model_repository/
 	$(BIN)/onepeace serve --host $(HOST) --port $(PORT)
 
-.venv/triton:
-	$(PYTHON) -m venv $@
-	$@/bin/$(QUIET_PIP) install numpy==1.26.4 $$(grep '^onnxruntime==' requirements.lock) || { rm -r $@; exit 1; }
-	$@/bin/$(QUIET_PIP) install --no-deps nvidia-pytriton==0.7.0 || { rm -r $@; exit 1; }
+.venv/triton/done: requirements.lock
+	$(PYTHON) -m venv --clear .venv/triton
+	.venv/triton/bin/$(QUIET_PIP) install numpy==1.26.4 $$(grep '^onnxruntime==' $<)
+	.venv/triton/bin/$(QUIET_PIP) install --no-deps nvidia-pytriton==0.7.0
+	@touch $@
 
-triton: .venv/dev .venv/triton  ## Serve model_repository/ with a Triton from PyPI's wheel: gRPC on 8001, metrics on 8002
+triton: .venv/dev .venv/triton/done  ## Serve model_repository/ with a Triton from PyPI's wheel: gRPC on 8001, metrics on 8002
 	$(BIN)/python -m export.triton
 
-test: environments lint types unit  ## Lint, types and all tests
+test: environments  ## Lint, types and all tests
+	@$(MAKE) --no-print-directory lint types unit
 
-environments:
-	-@$(MAKE) --no-print-directory --jobs 2 --keep-going .venv/dev .venv/triton  # both at once; without Triton's, its tests are skipped and say so
+environments:  # both at once; without Triton's, its tests are skipped and say so
+	-@$(MAKE) --no-print-directory --jobs 2 --keep-going .venv/dev .venv/triton/done
 
 lint: .venv/dev
 	$(BIN)/ruff check .

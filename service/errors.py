@@ -43,7 +43,8 @@
 
 Decoders, their processes, the tokenizer and the fetcher raise InputError; engines raise EngineFailure and
 EngineUnavailable (from their library's exceptions, which no other module sees); the gate raises Unauthenticated,
-Forbidden and RateLimited, the batcher QueueFull, the watchdog DeadlineExceeded, a remote engine both; `problem.py`
+Forbidden and RateLimited, the batcher QueueFull, the watchdog
+DeadlineExceeded and RequestTooSlow, a remote engine both; `problem.py`
 renders them all.
 """
 
@@ -132,7 +133,7 @@ class HeadTooLarge(RequestError):
 
 
 class RequestTooSlow(RequestError):
-    """The head did not arrive within 20 s, or the body not within `read_timeout_ms`."""
+    """The head did not arrive within 20 s, or the body not within `read_timeout_ms`, or it came to a halt."""
 
     status, code, title = 408, "request_too_slow", "Request timeout"
 

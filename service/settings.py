@@ -99,7 +99,9 @@ class Settings(BaseSettings):
         10_000, ge=1, description="milliseconds that the items at work may still take, at the present pace; more: 429"
     )
     deadline_ms: int = Field(30_000, ge=1, description="milliseconds from a complete body to its answer; more: 504")
-    read_timeout_ms: int = Field(60_000, ge=1, description="milliseconds for a body to arrive; more: 408")
+    read_timeout_ms: int = Field(
+        60_000, ge=1, description="milliseconds for a body to arrive; more, or a large one that halts: 408"
+    )
     compress_min_bytes: int = Field(
         16 * 1024, ge=0, description="JSON answers from this size on are compressed for callers who accept zstd or gzip"
     )

@@ -6,15 +6,13 @@ import asyncio
 
 from starlette.types import Receive
 
+from service.body_progress import WINDOW_S, BodyProgress
 from service.context import RequestContext
 from service.errors import DeadlineExceeded, RequestTooSlow, ServiceError
 from service.settings import Settings
 
 LOOK_AFTER_S = 0.1
 """A request that takes longer is watched: its caller may go away. For shorter ones that isn't worth a task."""
-HALT_S, HALT_BYTES, LARGE_BYTES = 10.0, 64 * 1024, 1024 * 1024
-"""A body that holds more than `LARGE_BYTES` must go on at `HALT_BYTES` each `HALT_S`: a few that stop would hold the
-room of all others for as long as bodies may take. Whoever is slower can't send so much in a minute anyway."""
 
 
 class Watchdog:
@@ -28,8 +26,8 @@ class Watchdog:
     __slots__ = (
         "_context",
         "_interval_s",
-        "_mark_bytes",
-        "_mark_s",
+        "_is_over",
+        "_progress",
         "_receive",
         "_settings",
         "_task",
@@ -42,7 +40,8 @@ class Watchdog:
     def __init__(self, context: RequestContext, task: asyncio.Task[None], receive: Receive, settings: Settings) -> None:
         self._context, self._task, self._receive, self._settings = context, task, receive, settings
         self._watcher: asyncio.Task[None] | None = None
-        self._mark_s, self._mark_bytes = context.started_s, 0
+        self._is_over = False
+        self._progress = BodyProgress(context.started_s, settings.read_timeout_ms / 1000)
         self.verdict: ServiceError | None = None
         self.caller_left = False
         # No longer than the deadline, so that one look falls between the end of the body and its deadline.
@@ -56,11 +55,12 @@ class Watchdog:
 
     def end_unread(self, verdict: ServiceError) -> None:
         """End the request with a verdict if its body has not arrived yet."""
-        if self._context.body_read_s is None and not self.ended_it:
+        if self._context.body_read_s is None and not self.ended_it and not self._is_over:
             self._end(verdict)
 
     def stop(self) -> None:
         """The answer is on its way, or the task has ended."""
+        self._is_over = True
         self._timer.cancel()
         watcher, self._watcher = self._watcher, None  # its CancelledError knows its frame, which knows this object
         if watcher is not None:
@@ -81,25 +81,16 @@ class Watchdog:
         if now >= due:
             what = "the body did not arrive" if body_read_s is None else "no answer"
             self._end(error(f"{what} within {limit_ms} ms", limit=limit_ms))
-        elif body_read_s is None and self._has_halted(now):
-            detail = f"the body came to a halt: it must go on at {HALT_BYTES} bytes in {HALT_S:.0f} s"
-            self._end(RequestTooSlow(detail, limit=HALT_BYTES, actual=self._context.body_bytes - self._mark_bytes))
+        elif body_read_s is None and self._progress.has_halted(now, self._context.body_bytes):
+            least = self._progress.least_bytes
+            detail = f"the body came to a halt: it must go on at {least} bytes in {WINDOW_S:.0f} s"
+            self._end(RequestTooSlow(detail, limit=least))
         else:
             self._timer = loop.call_at(due if body_read_s is not None else min(due, now + self._interval_s), self._look)
 
     def _end(self, verdict: ServiceError) -> None:
         self.verdict = verdict
         self._task.cancel()
-
-    def _has_halted(self, now: float) -> bool:
-        """Whether a large body has stopped; looks back once in `HALT_S`."""
-        if now - self._mark_s < HALT_S:
-            return False
-        size = self._context.body_bytes
-        halted = size > LARGE_BYTES and size - self._mark_bytes < HALT_BYTES
-        if not halted:
-            self._mark_s, self._mark_bytes = now, size
-        return halted
 
     async def _watch_caller(self) -> None:
         # The body is read, so the next message can only be that the caller has gone.

@@ -1,1 +1,1 @@
-"""HTTP bodies in and out: bytes, JSON, multipart, schemas and problems."""
+"""Requests and answers: bytes, JSON, multipart and problems of HTTP; the schemas that gRPC checks its messages with, too."""

@@ -80,6 +80,7 @@ class BodyReader:
         declared = context.headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared[:20]) > limit:
             raise BodyTooLarge("the body is too large", limit=limit, actual=int(declared[:20]))
+        self.admission.check_room()
         chunks: list[bytes] = []
         size = 0
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -104,7 +105,7 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     if request.scope["path"].startswith(openai.PREFIX):
         body, media_type, status = openai.openai_error_body(error), openai.MEDIA_TYPE, openai.openai_status(status)
     else:
-        body = problem_body(error, request_id=request_id, instance=request.scope["path"])
+        body = problem_body(error, request_id=request_id, instance=quote(request.scope["path"]))
     content = orjson.dumps(body)
     headers = {}
     if isinstance(error, Unavailable) and error.retry_after_s is not None:

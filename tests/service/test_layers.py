@@ -77,3 +77,16 @@ def test_what_every_room_uses_knows_nothing_of_requests() -> None:
 def test_imports_within_functions_and_of_modules_are_seen() -> None:
     source = "import numpy\ndef late():\n    from service import wire\n    import service.rpc.call, service.cli\n"
     assert set(imported_rooms(source)) == {"wire", "rpc", "cli"}
+
+
+def test_inner_rooms_know_no_wire() -> None:
+    inner = {room for layer in LAYERS[DEPTHS["usecases"] :] for room in layer}
+    wires = {"starlette", "fastapi", "uvicorn", "grpc"}
+    found = set()
+    for path in FOLDER.rglob("*.py"):
+        if room_of(path) in inner and "triton" not in path.parts:  # a client of Triton speaks its wire
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+            names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+            found |= {(str(path), name) for name in names if name.split(".")[0] in wires}
+    assert not found

@@ -1,1 +1,1 @@
-"""The JSON of requests, endpoint by endpoint: checked by pydantic, shown in `/docs`."""
+"""What requests may hold, endpoint by endpoint: checked by pydantic for every wire, shown in `/docs`."""

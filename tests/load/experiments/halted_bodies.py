@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.samples import make_samples
-from service.watchdog import HALT_S
 from tests.load.experiment import Experiment, Figure, Scale
 from tests.load.server import server_apart
 from tests.load.traffic import Answer, Connection
@@ -20,27 +19,29 @@ HEAD = b"POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nCo
 UNSENT_BYTES = 1000
 PAUSE_S = 0.02
 APART_S = 0.2
-SERVED, TOO_SLOW, REFUSED = 200, 408, 429
+SERVED, REFUSED = 200, 429
+TOO_SLOW = b"HTTP/1.1 408 "
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Limits of the service in MiB, and after how long a body has halted."""
+    """Limits of the service in MiB, after how long a body has halted, and when there must be room again."""
 
     body_mib: int
     pending_mib: int
     halt_s: float
+    latest_room_s: float
 
 
-SIZES: dict[Scale, Size] = {"full": Size(32, 512, HALT_S), "small": Size(2, 8, 1.0)}
+SIZES: dict[Scale, Size] = {"full": Size(32, 512, 10.0, 30.0), "small": Size(2, 8, 1.0, 12.0)}
 
 
 class Halter:
-    """Sends a body but for its last bytes at once, those one a second; `status` of its answer, 0 of none."""
+    """Sends a body but for its last bytes at once, those one a second; `answer` is what came of it."""
 
     def __init__(self, body_bytes: int) -> None:
         self._body_bytes = body_bytes
-        self.status = 0
+        self.answer = b""
 
     async def begin(self, port: int) -> None:
         """Send what comes at once."""
@@ -51,11 +52,11 @@ class Halter:
 
     async def crawl(self) -> None:
         """Until it is answered."""
-        answered = asyncio.create_task(self._reader.readline())
+        answered = asyncio.create_task(self._reader.read(MIB))
         with contextlib.suppress(ConnectionError):
             while not (await asyncio.wait([answered], timeout=1.0))[0]:
                 self._writer.write(b" ")
-            self.status = int((await answered)[9:12] or 0)
+            self.answer = await answered
         self._writer.close()
 
 
@@ -79,14 +80,15 @@ async def experiment(port: int, size: Size) -> list[Figure]:
     last = await connection.ask(request)
     connection.close()
     statuses = Counter(answer.status for answer in answers)
+    halted = sum(halter.answer.startswith(TOO_SLOW) and b"came to a halt" in halter.answer for halter in halters)
     refused_s = [answer.sent_s - started_s for answer in answers if answer.status == REFUSED]
     return [
         Figure("clients", len(halters)),
-        Figure("… answered with 408", sum(halter.status == TOO_SLOW for halter in halters), at_least=len(halters) - 2),
+        Figure("… told that they came to a halt (408)", halted, at_least=len(halters) - 2),
         Figure("others answered", statuses[SERVED], at_least=1),
         Figure("others refused with 429", statuses[REFUSED], at_least=1),
         Figure("others answered otherwise", statuses.total() - statuses[SERVED] - statuses[REFUSED], at_most=0),
-        Figure("the last refusal after", max(refused_s, default=0.0), "s", at_most=2 * size.halt_s + 10),
+        Figure("the last refusal after", max(refused_s, default=0.0), "s", at_most=size.latest_room_s),
         Figure("status of a picture afterwards", last.status, at_least=SERVED, at_most=SERVED),
     ]
 
@@ -95,7 +97,7 @@ def run(scale: Scale) -> Sequence[Figure]:
     """As many of them as fill `max_pending_bytes`, and one more."""
     size = SIZES[scale]
     limits = {"max_body_bytes": size.body_mib * MIB, "max_pending_bytes": size.pending_mib * MIB}
-    with server_apart(before=f"import service.watchdog as w; w.HALT_S = {size.halt_s}", **limits) as server:
+    with server_apart(before=f"import service.body_progress as b; b.WINDOW_S = {size.halt_s}", **limits) as server:
         return asyncio.run(experiment(server.port, size))
 
 
