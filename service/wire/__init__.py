@@ -1,1 +1,1 @@
-"""Requests and answers: bytes, JSON, multipart and problems of HTTP; the schemas that gRPC checks its messages with, too."""
+"""Requests and answers: bytes, JSON, multipart and problems of HTTP; gRPC checks its messages with the same schemas."""
