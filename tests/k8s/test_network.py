@@ -45,6 +45,22 @@ def test_grpc_clients_find_each_pod(overlay: str) -> None:
     assert not service["spec"].get("publishNotReadyAddresses")
 
 
+@pytest.mark.parametrize(
+    ("components", "protocols"),
+    [((), {"http": "http", "grpc": "kubernetes.io/h2c"}), (("tls",), {"http": "https", "grpc": "https"})],
+    ids=["plain", "tls"],
+)
+def test_services_name_the_protocol_of_their_ports(
+    components: tuple[str, ...], protocols: dict[str, str], tmp_path: Path
+) -> None:
+    services = of_kind(built_with(tmp_path, *components, base="overlays/cpu-embedded"), "Service")
+    assert services.keys() == {"onepeace", "onepeace-grpc"}
+    for service in services.values():
+        for port in service["spec"]["ports"]:
+            assert port["appProtocol"] == protocols[port["name"]]
+            assert port["targetPort"] == port["name"], "a patch changes nothing else"
+
+
 @every_overlay
 def test_deployments_scalers_and_budgets_mean_pods_that_exist(overlay: str) -> None:
     objects = objects_of(overlay)
