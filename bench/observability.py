@@ -54,7 +54,7 @@ def main() -> None:
             "and 10 % of traces": ("--log-level=info", traces, "--otlp-sample-ratio=0.1"),
             "and all traces": ("--log-level=info", traces, "--otlp-sample-ratio=1"),
         }
-        ports = {name: stack.enter_context(server(options.repository, cores[0], *ways[name])) for name in ways}
+        ports = {name: stack.enter_context(server(options.repository, {cores[0]}, *ways[name])) for name in ways}
         for sample in make_samples()[:2]:
             request = sample.http_request("x")
             rounds = [

@@ -34,8 +34,8 @@ RULES = [
     for rule in group["rules"]
 ]
 EXPRESSIONS = [*QUERIES, *(rule["expr"] for rule in RULES)]
-BY_PROMETHEUS = {"instance", "job"}
-"""Labels that every series gets where it is scraped."""
+BY_PROMETHEUS = {"instance", "job", "namespace"}
+"""Labels that every series gets where it is scraped, the last by the Prometheus operator alone."""
 TRITON = Path(__file__).with_name("triton_metrics.txt")
 
 

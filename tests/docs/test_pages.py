@@ -47,6 +47,14 @@ def test_extras_that_pages_install_exist() -> None:
         assert set(extras.split(",")) <= known.keys()
 
 
+def test_pages_install_extras_of_the_service_without_copying_it() -> None:
+    """A copy would take the place of the working tree, which `make serve` installs, and grow old."""
+    texts = [path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]]
+    lines = [line for text in texts for line in re.findall(r"pip install .*'\.\[.*", text)]
+    assert lines
+    assert [line for line in lines if "-e '.[" not in line] == []
+
+
 def test_the_readme_has_an_example_of_every_endpoint() -> None:
     typed = " ".join(command.line for command in README.commands())
     for path in ("/embed", "/similarity", "/ground", "/classify", "/audio/labels", "/info"):

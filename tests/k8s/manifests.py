@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
 OVERLAYS = ("cpu-embedded", "dev", "gpu", "keda", "monitoring")
 JOBS = ("export", *(f"engines/{path.name}" for path in sorted((K8S / "jobs" / "engines").glob("sm*"))))
-BUILDS = ("example", *(f"overlays/{name}" for name in OVERLAYS), *(f"jobs/{name}" for name in JOBS))
+NEXT = ("next/service", "next/export")
+BUILDS = ("example", *NEXT, *(f"overlays/{name}" for name in OVERLAYS), *(f"jobs/{name}" for name in JOBS))
 WORKLOADS = ("Deployment", "Job")
 Object = dict[str, Any]
 
@@ -55,6 +56,21 @@ def built_with(folder: Path, *components: str, base: str = "overlays/gpu") -> li
     below = {name: os.path.relpath(K8S / name, folder) for name in (base, *(f"components/{one}" for one in components))}
     text = {"resources": [below.pop(base)], "components": list(below.values())}
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(text))
+    return built(folder)
+
+
+def copied(folder: Path, name: str, changes: dict[str, str]) -> list[Object]:
+    """An overlay with changed words, written into an empty folder and built.
+
+    Raises:
+        AssertionError: it has not each of the words once.
+    """
+    text = (K8S / name / "kustomization.yaml").read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    up = "../" * len(Path(name).parts)
+    (folder / "kustomization.yaml").write_text(text.replace(up, f"{os.path.relpath(K8S, folder)}/"))
     return built(folder)
 
 

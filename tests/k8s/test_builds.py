@@ -11,7 +11,7 @@ import pytest
 
 from service import __version__
 from tests.docker.dockerfile import ROOT, read_dockerfile
-from tests.k8s.manifests import BUILDS, JOBS, K8S, OVERLAYS, build, built_with, of_kind, pods
+from tests.k8s.manifests import BUILDS, JOBS, K8S, NEXT, OVERLAYS, build, built_with, of_kind, pods
 
 VERSIONS = ("1.30", "1.37")
 """The oldest that docs/deploy.md names (preStop's sleep), and the newest with schemas."""
@@ -69,7 +69,7 @@ def test_no_two_objects_share_a_name(folder: str) -> None:
 @every_build
 def test_objects_lie_in_one_namespace(folder: str) -> None:
     spaces = {one["metadata"].get("namespace") for one in build(folder) if one["kind"] != "Namespace"}
-    assert spaces == {"onepeace-dev" if folder.endswith("dev") else "onepeace"}
+    assert spaces == {{"overlays/dev": "onepeace-dev"}.get(folder, "onepeace-next" if folder in NEXT else "onepeace")}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -78,7 +78,7 @@ def test_the_namespace_enforces_the_restricted_standard(overlay: str) -> None:
     assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-@pytest.mark.parametrize("folder", [folder for folder in BUILDS if folder != "example"])
+@pytest.mark.parametrize("folder", [folder for folder in BUILDS if folder not in ("example", NEXT[0])])
 def test_images_are_those_of_the_dockerfiles_in_this_version(folder: str) -> None:
     triton = read_dockerfile(ROOT / "docker" / "triton.Dockerfile")[-1].base
     allowed = {f"onepeace-{name}:{__version__}" for name in ("gateway", "triton", "export", "model")}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.settings import ENV_PREFIX, Settings
-from tests.k8s.manifests import BUILDS, K8S, OVERLAYS, ROOT, build
+from tests.k8s.manifests import BUILDS, K8S, OVERLAYS, ROOT, build, built_with
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 OWN = "k8s/mine"
@@ -48,6 +50,29 @@ def test_objects_that_commands_name_are_built() -> None:
     named = set(re.findall(r"\b(?:deployment|service|job)/onepeace[\w-]*", TEXT))
     assert named
     assert named <= known
+
+
+def secrets_of(node: Any) -> set[str]:
+    """Names of the Secrets that an object takes, wherever it says so."""
+    if isinstance(node, list):
+        return set().union(*map(secrets_of, node))
+    if not isinstance(node, dict):
+        return set()
+    own = {node["secretName"]} if "secretName" in node else set()
+    listed = {one["name"] for one in node.get("certificateRefs", [])}
+    return own | listed | secrets_of([*node.values()])
+
+
+def test_every_secret_that_an_object_takes_is_in_the_page(tmp_path: Path) -> None:
+    taken = secrets_of(built_with(tmp_path, "gateway-api", "ingress", "api-keys", "tls"))
+    assert taken == {"onepeace-gateway-tls", "onepeace-ingress-tls", "onepeace-api-keys", "onepeace-tls"}
+    assert {name for name in taken if name not in TEXT} == set()
+
+
+def test_a_repository_is_added_before_a_chart_of_it_is_installed() -> None:
+    for line in re.findall(r"^helm install .*", TEXT, re.MULTILINE):
+        repository = line.split()[3].partition("/")[0]
+        assert f"helm repo add {repository} " in TEXT.partition(line)[0]
 
 
 def test_settings_that_it_names_exist() -> None:

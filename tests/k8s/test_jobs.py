@@ -73,6 +73,20 @@ class RangeHandler(QuietHandler):
         self.wfile.write(rest[:100] if self.path.startswith("/short/") else rest)
 
 
+class BrokenHandler(QuietHandler):
+    """One whose answers are no HTTP, end within a chunk, or have a length that is no number."""
+
+    ANSWERS: ClassVar[dict[str, bytes]] = {
+        "/status": b"HTTP/1.1 OK\r\n\r\n",
+        "/chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf",
+        "/length": b"HTTP/1.1 200 OK\r\nContent-Length: long\r\n\r\n",
+        "/nothing": b"",
+    }
+
+    def do_GET(self) -> None:  # (the library's name)
+        self.wfile.write(self.ANSWERS[self.path])
+
+
 @pytest.fixture
 def ranges() -> Iterator[str]:
     RangeHandler.asked.clear()
@@ -149,6 +163,55 @@ def test_a_file_that_is_not_there_fails_and_leaves_the_others(site: str, tmp_pat
     assert (tmp_path / "checkpoints" / "one.pt").is_file()
 
 
+def test_a_digest_in_capitals_is_the_same_digest(site: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        result = fetch(tmp_path, f"{DIGEST.upper()} one.pt {site}/one.pt")
+        assert result.returncode == 0, result.stderr
+        assert (tmp_path / "checkpoints" / "one.pt").is_file()
+
+
+@pytest.mark.parametrize("path", BrokenHandler.ANSWERS)
+def test_an_answer_that_breaks_off_is_told_and_the_others_are_fetched(site: str, tmp_path: Path, path: str) -> None:
+    with serving(BrokenHandler) as broken:
+        result = fetch(tmp_path, f"{DIGEST} two.pt {broken}{path}", f"{DIGEST} one.pt {site}/one.pt")
+    assert result.returncode == 1
+    assert result.stderr.startswith("two.pt: ")
+    assert len(result.stderr.splitlines()) == 1, "no traceback"
+    assert (tmp_path / "checkpoints" / "one.pt").is_file()
+    assert not (tmp_path / "checkpoints" / "two.pt").exists()
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:port/", "http://ä/", "http://"])
+def test_a_url_that_can_not_be_asked_is_told_and_the_others_are_fetched(site: str, tmp_path: Path, url: str) -> None:
+    result = fetch(tmp_path, f"{DIGEST} two.pt {url}", f"{DIGEST} one.pt {site}/one.pt")
+    assert result.returncode == 1
+    assert result.stderr.startswith("two.pt: ")
+    assert len(result.stderr.splitlines()) == 1, "no traceback"
+    assert (tmp_path / "checkpoints" / "one.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(f"{DIGEST} two.pt", id="no URL"),
+        pytest.param(f"{DIGEST} two.pt http://127.0.0.1:9/two.pt # two", id="a word too many"),
+        pytest.param(f"{DIGEST[:-1]} two.pt http://127.0.0.1:9/two.pt", id="a short digest"),
+        pytest.param(f"{DIGEST} two.pt 127.0.0.1:9/two.pt", id="no scheme"),
+    ],
+)
+def test_a_malformed_list_is_refused_with_the_number_of_its_line(site: str, tmp_path: Path, line: str) -> None:
+    result = fetch(tmp_path, f"{DIGEST} one.pt {site}/one.pt", line)
+    assert result.returncode == 1
+    assert ": line 3: " in result.stderr, "after the comment and the first file"
+    assert len(result.stderr.splitlines()) == 1, "no traceback"
+
+
+def test_an_empty_list_is_refused(tmp_path: Path) -> None:
+    result = fetch(tmp_path)
+    assert result.returncode == 1
+    assert "names no file" in result.stderr
+
+
 def test_the_export_takes_what_was_fetched() -> None:
     one = pod("jobs/export", "onepeace-export")
     command, *words = one.container("export")["args"]
@@ -178,6 +241,7 @@ def test_a_sealed_release_is_not_exported_over(tmp_path: Path) -> None:
         )
         assert result.returncode == code
         assert result.stdout == ("" if code else "exported export --out=x\n")
+        assert ("r1 is sealed already" in result.stderr) == bool(code)
 
 
 @pytest.mark.parametrize("job", [job for job in JOBS if job.startswith("engines/")])
@@ -193,6 +257,34 @@ def stand_in(folder: Path, name: str, text: str) -> None:
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(f"#!/bin/sh\n{text}\n")
     (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [("echo No devices were found; exit 6", 1), ("echo '[N/A]'", 1), ("exit 0", 1), ("echo 10.0; echo 10.0", 0)],
+)
+def test_a_gpu_that_tells_no_compute_capability_fails(tmp_path: Path, answer: str, code: int) -> None:
+    stand_in(tmp_path / "programs", "nvidia-smi", answer)
+    environment = {"PATH": f"{tmp_path / 'programs'}:{os.environ['PATH']}", "TRT_VERSION": "10.16.1.11+cuda13"}
+    command = ["sh", str(FILES / "ask-gpu.sh"), str(tmp_path / "key")]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == code
+    assert (tmp_path / "key").exists() == (code == 0)
+    assert result.stderr.startswith("nvidia-smi ") if code else result.stdout.endswith(" 10.0\n")
+
+
+def test_an_export_of_graphs_that_fails_is_told_with_its_output(tmp_path: Path) -> None:
+    stand_in(tmp_path / "programs", "onepeace", "echo text: cannot be written; exit 3")
+    (tmp_path / "key").write_text("--tensorrt-version 10.16.1.11 --compute-capability 9.0\n")
+    environment = {
+        "PATH": f"{tmp_path / 'programs'}:{os.environ['PATH']}",
+        "FROM_RELEASE": "r1",
+        "MODEL_RELEASE": "r1-plans",
+    }
+    command = ["sh", str(FILES / "write-graphs.sh"), str(tmp_path / "models"), str(tmp_path)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stdout == "text: cannot be written\n"
 
 
 def test_a_model_whose_plan_fails_keeps_onnx_runtime(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.k8s.manifests import K8S, ROOT, build, of_kind, selects
+from tests.k8s.manifests import K8S, ROOT, build, copied, of_kind, selects
 from tests.service.live_server import LiveServer
 
 promql = pytest.importorskip("promql_parser", reason="needs promql-parser, of the extra `dev`")
@@ -79,6 +80,32 @@ def test_keda_asks_for_series_that_exist(live: set[str]) -> None:
         assert selector.name in live | TRITON_SERIES
         (matcher,) = selector.matchers.matchers
         assert (matcher.name, matcher.value) == ("namespace", one["metadata"]["namespace"])
+
+
+@pytest.mark.parametrize("name", ["example", "next/service"])
+def test_keda_asks_for_the_namespace_of_an_overlay_that_goes_elsewhere(name: str, tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    mine.mkdir()
+    other.mkdir()
+    changes = {
+        "  # - ../components/keda ": "  - ../components/keda  #",
+        "namespace: onepeace\n": "namespace: elsewhere\n",
+    }
+    objects = copied(mine, "example", changes)
+    if name != "example":
+        objects = copied(other, name, {"../../example": "../mine"})
+    (space,) = of_kind(objects, "Namespace")
+    assert space == ("elsewhere" if name == "example" else "onepeace-next")
+    queries = [one["spec"]["triggers"][0]["metadata"]["query"] for one in of_kind(objects, "ScaledObject").values()]
+    assert len(queries) == 2
+    assert all(f'{{namespace="{space}"}}' in query for query in queries)
+
+
+def test_one_service_of_a_cluster_has_rules_and_a_dashboard_for_all() -> None:
+    kept = {name: of_kind(build(name), "PrometheusRule", "ConfigMap").keys() for name in ("example", "next/service")}
+    assert {"onepeace", "onepeace-dashboard"} <= kept["example"]
+    assert not {"onepeace", "onepeace-dashboard"} & kept["next/service"]
+    assert of_kind(build("next/service"), "ServiceMonitor")
 
 
 def test_keda_scales_as_far_and_as_soon_as_the_autoscalers_that_it_replaces() -> None:

@@ -86,9 +86,27 @@ def test_a_release_that_somebody_sealed_anew_has_another_digest(release: Path) -
     assert check(release, digest).returncode != 0
 
 
-def test_a_release_without_a_pinned_digest_is_refused(release: Path) -> None:
+@pytest.mark.parametrize("digest", ["unset", "", "0" * 63, "0" * 65, "x" * 64])
+def test_a_release_without_a_pinned_digest_is_refused_by_the_name_of_the_setting(release: Path, digest: str) -> None:
     seal(release)
-    assert check(release, "unset").returncode != 0
+    result = check(release, digest)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"MODEL_DIGEST: '{digest}'")
+
+
+@pytest.mark.parametrize("broken", [True, False], ids=["a link to nothing", "no files"])
+def test_a_folder_that_can_not_be_read_whole_is_not_sealed(tmp_path: Path, broken: bool) -> None:
+    """A link to nothing is a file that even the superuser, who runs tests in some places, can't read."""
+    folder = tmp_path / "r1"
+    (folder / "text").mkdir(parents=True)
+    if broken:
+        (folder / "text" / "card.json").write_text("{}")
+        (folder / "text" / "model.onnx").symlink_to("nowhere")
+    result = run("seal-model.sh", folder)
+    assert result.returncode == 1
+    assert ("model.onnx" if broken else "holds no files") in result.stderr
+    assert "MODEL_DIGEST" not in result.stdout
+    assert not list(folder.glob("*SHA256SUMS*")), "nothing is left behind"
 
 
 def test_a_sealed_release_is_not_sealed_again(release: Path) -> None:

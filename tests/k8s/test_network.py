@@ -13,7 +13,7 @@ from service.fetching.addresses import is_public
 from service.fetching.policy import Allowlist
 from service.rpc.health import SERVICE as HEALTH
 from service.rpc.servicer import SERVICE as RPC_SERVICE
-from tests.k8s.manifests import OVERLAYS, Object, build, built_with, of_kind, pods_of, selects
+from tests.k8s.manifests import K8S, OVERLAYS, Object, build, built_with, copied, of_kind, pods_of, selects
 from tests.k8s.test_gateway import settings_of
 
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
@@ -43,6 +43,22 @@ def test_grpc_clients_find_each_pod(overlay: str) -> None:
     service = of_kind(objects_of(overlay), "Service")["onepeace-grpc"]
     assert service["spec"]["clusterIP"] == "None"
     assert not service["spec"].get("publishNotReadyAddresses")
+
+
+@pytest.mark.parametrize(
+    ("components", "protocols"),
+    [((), {"http": "http", "grpc": "kubernetes.io/h2c"}), (("tls",), {"http": "https", "grpc": "https"})],
+    ids=["plain", "tls"],
+)
+def test_services_name_the_protocol_of_their_ports(
+    components: tuple[str, ...], protocols: dict[str, str], tmp_path: Path
+) -> None:
+    services = of_kind(built_with(tmp_path, *components, base="overlays/cpu-embedded"), "Service")
+    assert services.keys() == {"onepeace", "onepeace-grpc"}
+    for service in services.values():
+        for port in service["spec"]["ports"]:
+            assert port["appProtocol"] == protocols[port["name"]]
+            assert port["targetPort"] == port["name"], "a patch changes nothing else"
 
 
 @every_overlay
@@ -170,6 +186,33 @@ def test_routes_lead_to_ports_of_the_service(tmp_path: Path) -> None:
     (rule,) = ingress["spec"]["rules"]
     for path in rule["http"]["paths"]:
         assert path["backend"] == {"service": {"name": "onepeace", "port": {"name": "http"}}}
+
+
+def hosts(objects: list[Object]) -> set[str]:
+    """Those that listeners and routes claim."""
+    (gateway,) = of_kind(objects, "Gateway").values()
+    routes = of_kind(objects, "HTTPRoute"), of_kind(objects, "GRPCRoute")
+    listened = {one["hostname"] for one in gateway["spec"]["listeners"]}
+    assert listened == {host for (route,) in (one.values() for one in routes) for host in route["spec"]["hostnames"]}
+    return listened
+
+
+def test_a_second_service_claims_no_host_of_the_first() -> None:
+    assert not hosts(build("next/service")) & hosts(build("example"))
+
+
+def test_the_example_names_the_hosts_of_an_ingress(tmp_path: Path) -> None:
+    """With what its comment says, for another host."""
+    text = (K8S / "example" / "kustomization.yaml").read_text(encoding="utf-8")
+    _, start, commented = text.partition("  # - target: {kind: Ingress, name: onepeace}\n")
+    patch = (start + commented).replace("  # ", "  ")
+    changes = {start + commented: patch.replace("onepeace.example.org", "elsewhere.example.org")}
+    objects = copied(
+        tmp_path, "example", {"  - ../components/gateway-api  # or": "  - ../components/ingress  # or", **changes}
+    )
+    (ingress,) = of_kind(objects, "Ingress").values()
+    assert [rule["host"] for rule in ingress["spec"]["rules"]] == ["elsewhere.example.org"]
+    assert [one["hosts"] for one in ingress["spec"]["tls"]] == [["elsewhere.example.org"]]
 
 
 Match = tuple[str, str]

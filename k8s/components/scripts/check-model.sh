@@ -5,6 +5,14 @@
 # MODEL_CHECK   all: every file; small: all but graphs, weights and plans, which a gateway before Triton doesn't read
 set -eu
 export LC_ALL=C
+case "$MODEL_DIGEST" in
+*[!0-9a-fA-F]*) hexadecimal=no ;;
+*) hexadecimal=yes ;;
+esac
+if [ "$hexadecimal" = no ] || [ ${#MODEL_DIGEST} -ne 64 ]; then
+    echo "MODEL_DIGEST: '$MODEL_DIGEST' is no SHA-256, 64 digits in hexadecimal: the log of the job that sealed has it" >&2
+    exit 2
+fi
 cd "$1"
 printf '%s  SHA256SUMS\n' "$MODEL_DIGEST" | sha256sum --check --strict --quiet
 case "$MODEL_CHECK" in

@@ -2,17 +2,18 @@
 
 python fetch_checkpoints.py LIST FOLDER
 
-Exit code: 0 when every file is there and right, 1 otherwise. The standard library alone: the export image has it.
+Exit code: 0 when every file is there and right; 1 otherwise, and when the list is malformed or names no file. The
+standard library alone: the export image has it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,25 +24,47 @@ PARTIAL, RANGE_NOT_SATISFIABLE = 206, 416
 
 
 class Wanted(NamedTuple):
-    """One line of the list: a SHA-256 in hexadecimal or `unknown`, a path below the folder, and where to fetch it."""
+    """One line of the list: a SHA-256 in small hexadecimal or `unknown`, a path below the folder, where to fetch it."""
 
     digest: str
     path: str
     url: str
 
 
-def read_list(text: str) -> Iterator[Wanted]:
-    """The lines that are neither empty nor comments."""
-    for line in text.splitlines():
-        if line.strip() and not line.startswith("#"):
-            yield Wanted(*line.split())
+def read_list(text: str) -> list[Wanted]:
+    """The lines that are neither empty nor comments.
+
+    Raises:
+        ValueError: a line is malformed, or there is none.
+    """
+    lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), start=1)]
+    found = [read_line(number, words) for number, words in lines if words and not words[0].startswith("#")]
+    if not found:
+        raise ValueError("names no file")
+    return found
+
+
+def read_line(number: int, words: list[str]) -> Wanted:
+    """Capitals in the digest are right, too: PowerShell's Get-FileHash writes them.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    if len(words) != 3:
+        raise ValueError(f"line {number}: wants a digest, a path and a URL, has {len(words)} words")
+    wanted = Wanted(words[0].lower(), words[1], words[2])
+    if wanted.digest != UNKNOWN and not re.fullmatch("[0-9a-f]{64}", wanted.digest):
+        raise ValueError(f"line {number}: {words[0]!r} is neither a SHA-256 nor {UNKNOWN!r}")
+    if not wanted.url.startswith(("https://", "http://")):
+        raise ValueError(f"line {number}: {wanted.url!r} is no URL of HTTP")
+    return wanted
 
 
 def fetch(wanted: Wanted, folder: Path) -> str:
     """Have the file in the folder and give its SHA-256. A part that an earlier try left is gone on with.
 
     Raises:
-        OSError: it can't be fetched as a whole or written.
+        OSError, HTTPException, ValueError: it can't be fetched as a whole or written.
     """
     target = folder / wanted.path
     if not target.is_file():
@@ -58,6 +81,8 @@ def fetch_rest(url: str, part: Path) -> None:
 
     Raises:
         OSError: it can't be fetched or written, or the connection ended before the whole had come.
+        HTTPException: the answer is no HTTP, or ends within a chunk.
+        ValueError: the URL or the answer's length is malformed.
     """
     have = part.stat().st_size if part.is_file() else 0
     try:
@@ -93,12 +118,17 @@ def read_digest(path: Path) -> str:
 
 def main(list_path: Path, folder: Path) -> int:
     """Fetch everything that the list names."""
+    try:
+        listed = read_list(list_path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        print(f"{list_path}: {error}", file=sys.stderr)
+        return 1
     code = 0
-    for wanted in read_list(list_path.read_text(encoding="utf-8")):
+    for wanted in listed:
         try:
             found = fetch(wanted, folder)
-        except OSError as error:
-            print(f"{wanted.path}: {error}", file=sys.stderr)
+        except (OSError, HTTPException, ValueError) as error:
+            print(f"{wanted.path}: {error!r}", file=sys.stderr)
             code = 1
             continue
         if found == wanted.digest:

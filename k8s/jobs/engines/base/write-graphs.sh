@@ -8,6 +8,7 @@ if [ -e "$out/SHA256SUMS" ]; then
 fi
 read -r key < "$2/key"
 # shellcheck disable=SC2086  # two flags with their values
-onepeace export --target triton-tensorrt --repository "$1/$FROM_RELEASE" --out "$out" --print-trtexec $key > "$2/log"
+onepeace export --target triton-tensorrt --repository "$1/$FROM_RELEASE" --out "$out" --print-trtexec $key > "$2/log" ||
+    { cat "$2/log" && exit 1; }
 cat "$2/log"
 grep '^trtexec ' "$2/log" > "$2/build.sh"
