@@ -129,7 +129,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _feed(self) -> None:
         """Give the parser a head once it is whole and its turn has come, and bodies at once."""
-        while not self._is_over() and (piece := self._next_head() if self._at_start else self._next_of_body()):
+        while not self._is_over() and (piece := self._next_piece()):
             super().data_received(piece)
             self._look_after_feeding(len(piece))
         if self._is_over() or self._place == len(self._received):
@@ -141,11 +141,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _is_over(self) -> bool:
         return self._refusal is not None or self.transport.is_closing()
 
-    def _next_head(self) -> bytes:
-        """The next request's head; nothing as long as it isn't whole, or its turn has not come."""
-        is_answered = self.cycle is None or self.cycle.response_complete
-        if not is_answered or self.flow.write_paused:
+    def _next_piece(self) -> bytes:
+        """What the parser gets next; nothing as long as it would make a request of it whose turn has not come."""
+        if (self._at_start or self._head_is_open) and not self._has_turn():
             return b""
+        return self._next_head() if self._at_start else self._next_of_body()
+
+    def _has_turn(self) -> bool:
+        return (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused
+
+    def _next_head(self) -> bytes:
+        """The next request's head; nothing as long as it isn't whole."""
         if self._received[self._place : self._place + 1] in (b"\r", b"\n"):
             # Empty lines between requests are allowed, and no sign of life.
             self._received, self._place = self._received[self._place :].lstrip(b"\r\n"), 0
@@ -176,14 +182,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._open_bytes += size
             if self._open_bytes > MAX_HEAD_BYTES + size:
                 self._refuse(_too_large())
-            else:
-                self._start_timer()
 
     def _look_after_rest(self) -> None:
         if self._received and self.flow.write_paused:  # the caller's turn: see `pause_writing`
             self._unset_keepalive_if_required()
-        elif self._head_is_open or self.cycle is None or not self.cycle.response_complete:
+        elif self.cycle is None or not self.cycle.response_complete:
             return
+        elif self._head_is_open:
+            self._start_timer()
         elif self.timeout_keep_alive_task is None:
             # A body's rest that nobody reads, or only empty lines: uvicorn would now wait for ever.
             self.timeout_keep_alive_task = self.loop.call_later(
