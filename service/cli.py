@@ -18,6 +18,8 @@ from service.errors import InvalidRequest, ServiceError
 from service.repository import RepositoryError
 from service.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 
+STDERR = 2
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -25,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 when it did what was asked, 1 when it failed, 2 for wrong arguments or settings.
     """
+    _fill_standard_streams()
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(options)
@@ -36,6 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _fill_standard_streams() -> None:
+    """Have streams that the caller closed lead nowhere: connections would get their numbers, and log lines too."""
+    number = os.open(os.devnull, os.O_RDWR)
+    while number <= STDERR:
+        os.set_inheritable(number, True)
+        number = os.dup(number)
+    os.close(number)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(STDERR, "w", closefd=False)
 
 
 def _parser() -> argparse.ArgumentParser:

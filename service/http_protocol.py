@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP/1.1 protocol with bounds that it lacks: size and time of the head, and errors as problems."""
+"""Uvicorn's HTTP/1.1 protocol with bounds that it lacks: size and time of the head, waiting requests; and problems."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import HeadTooLarge, MalformedRequest, RequestTooSlow, ServiceError
@@ -19,11 +20,43 @@ MAX_HEAD_BYTES = 64 * 1024
 HEAD_TIMEOUT_S = 20.0
 STALLED_READER_S = 60.0
 """For a caller to take any byte of an answer that it has not taken yet."""
+MAX_WAITING_BYTES = 64 * 1024
+"""Of requests behind one that is not answered yet; over that nothing more is read from the caller."""
+MAX_LENGTH_DIGITS = 19
+PIECE_BYTES = 4096
+"""Given to the parser at once where a body's end is not known beforehand: what it takes, it takes as requests."""
 UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+
+
+class _Flow(FlowControl):
+    """Reading stops for two reasons, and goes on when neither is left: uvicorn's, a full body, and ours, `hold`."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._is_full = self._is_held = False
+
+    def pause_reading(self) -> None:
+        self._is_full = True
+        super().pause_reading()
+
+    def resume_reading(self) -> None:
+        self._is_full = False
+        if not self._is_held:
+            super().resume_reading()
+
+    def hold(self, is_held: bool) -> None:
+        self._is_held = is_held
+        if is_held:
+            super().pause_reading()
+        elif not self._is_full:
+            super().resume_reading()
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
     """Refuses heads over `MAX_HEAD_BYTES` (431) or slower than `HEAD_TIMEOUT_S` (408); leaves stalled readers.
+
+    Pipelined requests wait as bytes, a bounded number, until the one before them is answered and its answer taken:
+    uvicorn would make a task's worth of objects of each, of as many as the caller likes to send.
 
     An offer to upgrade the protocol, as HTTP/2 clients make it, is ignored (RFC 9110, 7.8): the parser would take
     the request's body for the new protocol and lose it.
@@ -33,8 +66,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._head = b""  # of the next request, until it is whole
+        self._received, self._place = b"", 0  # the parser has had what stands before the place
         self._at_start = True
+        self._body_left = 0  # bytes of the body to come, as far as its head told
         self._was_used = False
         self._head_is_open = False  # in the parser: a pipelined head that began behind another request
         self._open_bytes = 0
@@ -47,12 +81,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection that sends nothing is closed after a while."""
         super().connection_made(transport)
+        self.flow = self._flow = _Flow(transport)
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer; uvicorn tells only the newest of pipelined requests that its caller has gone."""
         self._stop_timer()
         self._forget_reader()
+        self._forget_received()
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True
             self._running.message_event.set()
@@ -68,6 +104,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """The caller has taken most of it."""
         super().resume_writing()
         self._forget_reader()
+        self._feed()
 
     def _look_at_reader(self) -> None:
         unsent_bytes = self.transport.get_write_buffer_size()
@@ -83,23 +120,60 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._reader_timer = None
 
     def data_received(self, data: bytes) -> None:
-        """Hand a head to the parser once it is whole; everything else at once."""
-        if self._refusal is not None:
+        """Hand to the parser what it may have now."""
+        if self._is_over():
             return
-        if self._at_start:
-            self._head += data if self._head else data.lstrip(b"\r\n")
-            if not self._head:  # empty lines between requests are allowed, and no sign of life
-                return
-            end = _end_of_head(self._head)
-            if (len(self._head) if end is None else end) > MAX_HEAD_BYTES:
-                self._refuse(_too_large())
-                return
-            if end is None:
-                self._start_timer()
-                return
-            data, self._head = _without_upgrade(self._head[:end]) + self._head[end:], b""
-        super().data_received(data)
-        self._look_after_feeding(len(data))
+        waiting = self._received[self._place :]
+        self._received, self._place = waiting + data if waiting else data, 0
+        self._feed()
+
+    def _feed(self) -> None:
+        """Give the parser a head once it is whole and its turn has come, and bodies at once."""
+        while not self._is_over() and (piece := self._next_piece()):
+            super().data_received(piece)
+            self._look_after_feeding(len(piece))
+        if self._is_over() or self._place == len(self._received):
+            self._forget_received()
+        if not self._is_over():
+            self._flow.hold(len(self._received) - self._place > MAX_WAITING_BYTES)
+            self._look_after_rest()
+
+    def _is_over(self) -> bool:
+        return self._refusal is not None or self.transport.is_closing()
+
+    def _next_piece(self) -> bytes:
+        """What the parser gets next; nothing as long as it would make a request of it whose turn has not come."""
+        if (self._at_start or self._head_is_open) and not self._has_turn():
+            return b""
+        return self._next_head() if self._at_start else self._next_of_body()
+
+    def _has_turn(self) -> bool:
+        return (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused
+
+    def _next_head(self) -> bytes:
+        """The next request's head; nothing as long as it isn't whole."""
+        if self._received[self._place : self._place + 1] in (b"\r", b"\n"):
+            # Empty lines between requests are allowed, and no sign of life.
+            self._received, self._place = self._received[self._place :].lstrip(b"\r\n"), 0
+        if self._place == len(self._received):
+            return b""
+        start, end = self._place, _end_of_head(self._received, self._place)
+        if (len(self._received) if end is None else end) - start > MAX_HEAD_BYTES:
+            self._refuse(_too_large())
+            return b""
+        if end is None:
+            self._start_timer()
+            return b""
+        self._place = end
+        return _without_upgrade(self._received[start:end])
+
+    def _next_of_body(self) -> bytes:
+        start = self._place
+        self._place = min(len(self._received), start + (self._body_left or PIECE_BYTES))
+        return self._received[start : self._place]
+
+    def _forget_received(self) -> None:
+        self._received, self._place = b"", 0
 
     def _look_after_feeding(self, size: int) -> None:
         if self.transport.is_closing():
@@ -108,10 +182,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._open_bytes += size
             if self._open_bytes > MAX_HEAD_BYTES + size:
                 self._refuse(_too_large())
-            else:
-                self._start_timer()
-        elif self.cycle is not None and self.cycle.response_complete and self.timeout_keep_alive_task is None:
-            # The rest of a body that nobody reads: uvicorn would now wait for ever.
+
+    def _look_after_rest(self) -> None:
+        if self._received and self.flow.write_paused:  # the caller's turn: see `pause_writing`
+            self._unset_keepalive_if_required()
+        elif self.cycle is None or not self.cycle.response_complete:
+            return
+        elif self._head_is_open:
+            self._start_timer()
+        elif self.timeout_keep_alive_task is None:
+            # A body's rest that nobody reads, or only empty lines: uvicorn would now wait for ever.
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
@@ -119,11 +199,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         self._head_is_open, self._at_start, self._was_used, self._open_bytes = True, False, True, 0
+        self._body_left = 0
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; a trailer behind a chunked body must not pass for one."""
         if self._head_is_open:
+            if name.lower() == b"content-length" and len(value) < MAX_LENGTH_DIGITS and value.isdigit():
+                self._body_left = int(value)
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -132,17 +215,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self._body_left = max(0, self._body_left - len(body))
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """What comes next is a head again."""
-        self._at_start = True
+        self._at_start, self._body_left = True, 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The answer before a refused request is out: now the refusal may follow."""
+        """An answer is out: now the next request may follow, or its refusal."""
         if self._refusal is not None and not self.transport.is_closing():
             self._write(self._refusal)
             return
         super().on_response_complete()
+        self._feed()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -154,7 +243,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._timer = None
-        if self._head or self._head_is_open:
+        if self._received or self._head_is_open:
             limit_ms = int(HEAD_TIMEOUT_S * 1000)
             self._refuse(RequestTooSlow(f"the headers did not arrive within {limit_ms} ms", limit=limit_ms))
         elif not self._was_used:
@@ -192,10 +281,10 @@ def _too_large() -> HeadTooLarge:
     return HeadTooLarge("the request's headers are too large", limit=MAX_HEAD_BYTES)
 
 
-def _end_of_head(data: bytes) -> int | None:
+def _end_of_head(data: bytes, start: int) -> int | None:
     """Offset behind the empty line; bare line feeds count, for the parser to refuse them."""
     for mark in (b"\r\n\r\n", b"\n\n"):
-        place = data.find(mark, 0, MAX_HEAD_BYTES + len(mark))
+        place = data.find(mark, start, start + MAX_HEAD_BYTES + len(mark))
         if place >= 0:
             return place + len(mark)
     return None

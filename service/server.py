@@ -16,6 +16,7 @@ import uvicorn
 
 from service.access.reloading import Reloadable, Reloader
 from service.app import build_app
+from service.descriptors import raise_limit, watch_descriptors
 from service.errors import ServiceError
 from service.http_protocol import BoundedHttpProtocol
 from service.log_format import as_json, set_up_logging
@@ -138,6 +139,7 @@ def serve(settings: Settings) -> int:
         RepositoryError: the model repository can't be served.
         SettingsError: the address can't be listened on.
     """
+    raise_limit()
     runtime = Runtime(settings)
     sink = LogSink(sys.stderr.fileno(), runtime.metrics.log_lines_dropped.inc)
     set_up_logging(settings, sink)
@@ -212,11 +214,13 @@ async def _serve(server: DrainingServer, runtime: Runtime) -> None:
     if runtime.settings.grpc_port:
         server.rpc = RpcServer(runtime, server.tls)
         await server.rpc.start()
+    watching = asyncio.create_task(watch_descriptors())
     reloading = _start_reloading(server, runtime)
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await serving
     finally:
+        watching.cancel()
         if reloading is not None:
             reloading.cancel()
         if server.rpc is not None:

@@ -87,7 +87,7 @@ class ProcessDecoders:
         try:
             await self._complete()
         except (TemplateEnded, OSError) as error:
-            raise NotReady("the decoding processes could not be started") from error
+            raise NotReady(f"the decoding processes could not be started: {error}") from error
         self._keeper = asyncio.create_task(self._keep_complete())
 
     def ready(self) -> bool:

@@ -50,8 +50,8 @@ class TemplateProcess:
         self._workers: dict[int, WorkerProcess] = {}
         self._orphans: list[int] = []
         self._control, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with far:
-            command = [*COMMAND, str(far.fileno()), str(os.getpid())]
+        command = [*COMMAND, str(far.fileno()), str(os.getpid())]
+        try:
             self._process = subprocess.Popen(  # noqa: S603 (this very Python, and numbers)
                 command,
                 env=ENVIRONMENT,
@@ -59,6 +59,11 @@ class TemplateProcess:
                 stdout=subprocess.DEVNULL,
                 pass_fds=(far.fileno(),),
             )
+        except OSError:
+            self._control.close()
+            raise
+        finally:
+            far.close()
         self._control.setblocking(False)
         self._loop.add_reader(self._control, self._hear)
 
@@ -68,7 +73,11 @@ class TemplateProcess:
         Raises:
             TemplateEnded: they can't be.
         """
-        await self._within(self._ready)
+        try:
+            await self._within(self._ready)
+        except TemplateEnded as error:
+            code = await asyncio.to_thread(self._process.wait)
+            raise TemplateEnded(f"{error} (exit code {code})") from error
 
     async def fork(self) -> WorkerProcess:
         """A new worker.
@@ -107,14 +116,14 @@ class TemplateProcess:
                 return await news
         except TimeoutError as error:
             self._give_up()
-            raise TemplateEnded("no answer") from error
+            raise TemplateEnded("their template gave no answer") from error
 
     def _send(self, message: dict[str, Any], files: list[int]) -> None:
         try:
             socket.send_fds(self._control, [json.dumps(message).encode()], files)
         except OSError as error:
             self._give_up()
-            raise TemplateEnded("its socket is closed") from error
+            raise TemplateEnded("their template's socket is closed") from error
 
     def _kill(self, pid: int) -> None:
         with suppress(TemplateEnded):  # its workers end with it
@@ -160,7 +169,7 @@ class TemplateProcess:
         self._process.kill()
         for waiting in (self._ready, *(forked for _, forked in self._forks)):
             if not waiting.done():
-                waiting.set_exception(TemplateEnded("it has ended"))
+                waiting.set_exception(TemplateEnded("their template has ended"))
                 waiting.exception()  # somebody may wait for it no longer
         self._orphans = list(self._workers)
         for worker in self._workers.values():

@@ -96,7 +96,9 @@ def test_a_half_sent_body_does_not_hold_up_the_end() -> None:
             time.sleep(0.3)
             started = time.monotonic()
             server.terminate()
-            assert problem(read_to_end(connection), 503)["code"] == "not_ready"
+            answer = read_to_end(connection)
+            assert problem(answer, 503)["code"] == "not_ready"
+            assert b"\r\nretry-after: 1\r\n" in answer
             server.process.wait(10)
             assert time.monotonic() - started < 5
         assert server.process.returncode == 0

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import time
+
+import httpx
 
 from tests.repository import REPOSITORY
-from tests.service.live_server import LiveServer
+from tests.service.live_server import START_S, LiveServer
+from tests.service.media_files import picture
 
 
 def test_a_broken_repository_ends_the_start_with_its_name() -> None:
@@ -31,3 +36,30 @@ def test_a_bad_setting_ends_the_start_with_its_name() -> None:
     assert result.returncode == 2
     assert "ONEPEACE_MAX_ITEMS" in result.stderr
     assert "--port" in result.stderr
+
+
+def test_closed_standard_streams_do_not_matter() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    serve = [sys.executable, "-m", "service.cli", "serve", "--model-repository", str(REPOSITORY), "--grpc-port", "0"]
+    closing = ["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"]
+    with subprocess.Popen([*closing, *serve, "--port", str(port), "--log-level", "debug"]) as process:
+        try:
+            wait_until_live(process, port)
+            answer = httpx.post(f"http://127.0.0.1:{port}/embed", files={"image": picture(1)}, timeout=30)
+            assert answer.status_code == 200
+        finally:
+            process.terminate()
+        assert process.wait(30) == 0
+
+
+def wait_until_live(process: subprocess.Popen[bytes], port: int) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise RuntimeError(f"the server did not get ready; its code: {process.poll()}")

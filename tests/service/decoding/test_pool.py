@@ -219,11 +219,20 @@ async def test_a_template_that_does_not_obey_is_replaced(monkeypatch: pytest.Mon
         assert not lives(worker)
 
 
+async def test_a_start_that_the_system_refuses_tells_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template_module, "COMMAND", ("/etc/passwd",))
+    with ThreadPoolExecutor(1) as threads:
+        pool = ProcessDecoders(POLICY, threads, lambda _: None)
+        with pytest.raises(NotReady, match="Permission denied: '/etc/passwd'"):
+            await pool.start()
+        await pool.close()
+
+
 async def test_workers_that_can_not_start_are_not_ready_and_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template_module, "COMMAND", ("/bin/false",))
     with ThreadPoolExecutor(1) as threads:
         pool = ProcessDecoders(POLICY, threads, lambda _: None)
-        with pytest.raises(NotReady):
+        with pytest.raises(NotReady, match=r"ended \(exit code 1\)"):
             await pool.start()
         await pool.close()
     monkeypatch.undo()
