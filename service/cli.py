@@ -15,8 +15,7 @@ from pydantic import SecretStr
 
 from service import __version__
 from service.errors import InvalidRequest, ServiceError
-from service.repository import RepositoryError
-from service.settings import ENV_PREFIX, Settings, SettingsError, load_settings
+from service.settings import ENV_PREFIX, Settings, SettingsError, load_settings, quiet_grpc
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 when it did what was asked, 1 when it failed, 2 for wrong arguments or settings.
     """
+    quiet_grpc()
+    from service.repository import RepositoryError  # imports grpc, which has to find it quiet
+
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import select
@@ -58,6 +57,7 @@ class DrainingServer(uvicorn.Server):
         self._listeners: list[socket.socket] = []
         self.rpc: RpcServer | None = None
         self.tls: ServerTls | None = None
+        self.sink: LogSink | None = None
         self.loading: asyncio.Task[None] | None = None
         self.failure: Exception | None = None
 
@@ -124,8 +124,8 @@ class DrainingServer(uvicorn.Server):
         if self._runtime.ready():  # else the engine says what it waits for
             grpc = f", gRPC on port {self.rpc.port}" if self.rpc is not None else ""
             key = "" if self._runtime.gate is None else ' -H "Authorization: Bearer $KEY"'
-            with contextlib.suppress(OSError):  # a full disk behind it must not matter
-                sys.stderr.write(TRY.format(base=base, grpc=grpc, key=key))
+            if self.sink is not None:  # by which nobody waits for a full disk or a stuck reader
+                self.sink.write(TRY.format(base=base, grpc=grpc, key=key).encode())
 
 
 def serve(settings: Settings) -> int:
@@ -143,12 +143,12 @@ def serve(settings: Settings) -> int:
     set_up_logging(settings, sink)
     runtime.ledger.log_to(sink, as_json=as_json(settings))
     try:
-        return _run(settings, runtime)
+        return _run(settings, runtime, sink)
     finally:
         sink.close()
 
 
-def _run(settings: Settings, runtime: Runtime) -> int:
+def _run(settings: Settings, runtime: Runtime, sink: LogSink) -> int:
     level, app, tls = settings.log_level, build_app(runtime), build_tls(settings)
     config = uvicorn.Config(
         app,
@@ -165,7 +165,7 @@ def _run(settings: Settings, runtime: Runtime) -> int:
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
     )
     server = DrainingServer(config, app, runtime)
-    server.tls = tls
+    server.tls, server.sink = tls, sink
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(server, runtime))
     if server.failure is not None:

@@ -246,6 +246,16 @@ class Settings(BaseSettings):
         return 256 * MIB + pixels + files + round(12 * 16_000 * self.max_audio_seconds)
 
 
+def quiet_grpc() -> None:
+    """Have gRPC's core print nothing, unless the environment says otherwise; of use before `grpc` is imported alone.
+
+    It writes to stderr by itself, from the threads that move bytes: a reader that stands still would stop them, and
+    callers decide how much it writes (one line for each compressed message or failed handshake). What of it matters
+    comes as an error of a call or of the start, too. What ends the process (a failed check) is printed all the same.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
 def available_cores() -> int:
     """Cores that this process may run on; a pinned process sees fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -130,6 +131,24 @@ def test_plain_callers_and_those_who_trust_another_authority_get_nothing(
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert https(secure, visitors, "/health/live") == 0
     assert rpc_health(secure, visitors) is grpc.StatusCode.UNAVAILABLE
+
+
+def test_strangers_write_nothing_past_the_log_and_its_format(secure: LiveServer, authority: trustme.CA) -> None:
+    """gRPC's core has a line for each of these."""
+    with socket.create_connection(("127.0.0.1", secure.grpc_port), timeout=20) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\n\r\n" + bytes(50))
+        plain.recv(100)
+    credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+    with grpc.secure_channel(secure.grpc_address, credentials) as channel:
+        call = channel.unary_unary("/onepeace.v1.OnePeaceService/Embed")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(bytes(1000), timeout=20, compression=grpc.Compression.Gzip)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert https(secure, authority, "/after-the-strangers") == 404
+    until(lambda: '"status":404' in secure.log())
+    words = [line for line in secure.log().splitlines() if not line.startswith("{")]
+    assert [line for line in words if not line.startswith(("Ready on ", "  "))] == []
+    assert all(json.loads(line) for line in secure.log().splitlines() if line not in words)
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
