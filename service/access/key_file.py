@@ -24,10 +24,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from service.access.bucket import Rate
 from service.access.scopes import Scope
 from service.access.tokens import PREFIX
+from service.regular_file import read_regular
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
 """Names stand in logs and as label of a metric."""
-MAX_FILE_BYTES = 4 * 1024 * 1024
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 
 
@@ -78,12 +78,9 @@ def read_keys(path: Path) -> tuple[Key, ...]:
         KeyFileError: it is not there, or anything in it is wrong.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+        data = read_regular(path)
     except OSError as error:
         raise KeyFileError(f"can't read {path}: {error.strerror}") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise KeyFileError(f"{path}: more than {MAX_FILE_BYTES} bytes")
     try:
         given = _File.model_validate(tomllib.loads(data.decode()))
     except UnicodeDecodeError:

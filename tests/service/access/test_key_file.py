@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,5 +95,8 @@ def test_a_key_in_the_place_of_its_hash_is_refused_and_not_repeated(tmp_path: Pa
 def test_files_that_are_none_are_named(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError, match=r"can't read .*nowhere\.toml: No such file"):
         read_keys(tmp_path / "nowhere.toml")
-    with pytest.raises(KeyFileError, match="can't read"):
+    with pytest.raises(KeyFileError, match=r"can't read .*: not a regular file"):
         read_keys(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(KeyFileError, match=r"can't read .*pipe: not a regular file"):
+        read_keys(tmp_path / "pipe")
