@@ -166,6 +166,8 @@ def _run(settings: Settings, runtime: Runtime, sink: LogSink) -> int:
     )
     server = DrainingServer(config, app, runtime)
     server.tls, server.sink = tls, sink
+    if tls is not None:
+        runtime.metrics.watch_certificate(lambda: tls.expires_s)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(server, runtime))
     if server.failure is not None:
