@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from service import __version__
 from service.errors import InvalidRequest, ServiceError
-from service.settings import ENV_PREFIX, Settings, SettingsError, load_settings, quiet_grpc
+from service.settings import ENV_PREFIX, AddressError, Settings, SettingsError, load_settings, quiet_grpc
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(options)
+    except AddressError as error:
+        return _complain(str(error), 2)
     except SettingsError as error:
         return _complain(f"wrong setting:\n{error}", 2)
     except (RepositoryError, InvalidRequest, ServiceError) as error:

@@ -23,7 +23,7 @@ from service.middleware import RequestMiddleware
 from service.repository import RepositoryError
 from service.rpc.server import RpcServer
 from service.runtime import Runtime
-from service.settings import ENV_PREFIX, Settings, SettingsError
+from service.settings import ENV_PREFIX, AddressError, Settings
 from service.tls import ServerTls, build_tls
 
 logger = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def serve(settings: Settings) -> int:
 
     Raises:
         RepositoryError: the model repository can't be served.
-        SettingsError: the address can't be listened on.
+        SettingsError: certificates can't be used, or (AddressError) an address can't be listened on.
     """
     runtime = Runtime(settings)
     sink = LogSink(sys.stderr.fileno(), runtime.metrics.log_lines_dropped.inc)
@@ -181,13 +181,14 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening TCP socket.
 
     Raises:
-        SettingsError: the address is not ours, or is taken.
+        AddressError: it is not ours, or is taken.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise SettingsError(f"{ENV_PREFIX}HOST, {ENV_PREFIX}PORT: can't listen on {host}:{port}: {error}") from error
+        names = f"{ENV_PREFIX}HOST, {ENV_PREFIX}PORT"
+        raise AddressError(f"can't listen on {host}:{port} ({names}): {error.strerror}") from error
 
 
 def _anyone_waits(listeners: list[socket.socket]) -> bool:
