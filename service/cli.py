@@ -15,8 +15,7 @@ from pydantic import SecretStr
 
 from service import __version__
 from service.errors import InvalidRequest, ServiceError
-from service.repository import RepositoryError
-from service.settings import ENV_PREFIX, Settings, SettingsError, load_settings
+from service.settings import ENV_PREFIX, AddressError, Settings, SettingsError, load_settings, quiet_grpc
 
 STDERR = 2
 
@@ -28,9 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when it did what was asked, 1 when it failed, 2 for wrong arguments or settings.
     """
     _fill_standard_streams()
+    quiet_grpc()
+    from service.repository import RepositoryError  # imports grpc, which has to find it quiet
+
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(options)
+    except AddressError as error:
+        return _complain(str(error), 2)
     except SettingsError as error:
         return _complain(f"wrong setting:\n{error}", 2)
     except (RepositoryError, InvalidRequest, ServiceError) as error:

@@ -214,6 +214,11 @@ class Metrics:
         """A second attempt at a remote engine is made."""
         self.engine_retries.labels(model).inc()
 
+    def watch_certificate(self, expires_s: Callable[[], float]) -> None:
+        """Ask for the end of the certificate's validity (Unix time) whenever the metrics are read."""
+        expiry = self._gauge("certificate_expiry_timestamp_seconds", "Unix time at which the TLS certificate expires")
+        expiry.set_function(expires_s)
+
     def breaker_changed(self, address: str, model: str, state: BreakerState | None) -> None:
         """A breaker has a new state; None when its server is no longer used."""
         if state is None:

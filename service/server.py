@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import select
@@ -25,7 +24,7 @@ from service.middleware import RequestMiddleware
 from service.repository import RepositoryError
 from service.rpc.server import RpcServer
 from service.runtime import Runtime
-from service.settings import ENV_PREFIX, Settings, SettingsError
+from service.settings import ENV_PREFIX, AddressError, Settings
 from service.tls import ServerTls, build_tls
 
 logger = logging.getLogger(__name__)
@@ -59,6 +58,7 @@ class DrainingServer(uvicorn.Server):
         self._listeners: list[socket.socket] = []
         self.rpc: RpcServer | None = None
         self.tls: ServerTls | None = None
+        self.sink: LogSink | None = None
         self.loading: asyncio.Task[None] | None = None
         self.failure: Exception | None = None
 
@@ -125,8 +125,8 @@ class DrainingServer(uvicorn.Server):
         if self._runtime.ready():  # else the engine says what it waits for
             grpc = f", gRPC on port {self.rpc.port}" if self.rpc is not None else ""
             key = "" if self._runtime.gate is None else ' -H "Authorization: Bearer $KEY"'
-            with contextlib.suppress(OSError):  # a full disk behind it must not matter
-                sys.stderr.write(TRY.format(base=base, grpc=grpc, key=key))
+            if self.sink is not None:  # by which nobody waits for a full disk or a stuck reader
+                self.sink.write(TRY.format(base=base, grpc=grpc, key=key).encode())
 
 
 def serve(settings: Settings) -> int:
@@ -137,7 +137,7 @@ def serve(settings: Settings) -> int:
 
     Raises:
         RepositoryError: the model repository can't be served.
-        SettingsError: the address can't be listened on.
+        SettingsError: certificates can't be used, or (AddressError) an address can't be listened on.
     """
     raise_limit()
     runtime = Runtime(settings)
@@ -145,12 +145,12 @@ def serve(settings: Settings) -> int:
     set_up_logging(settings, sink)
     runtime.ledger.log_to(sink, as_json=as_json(settings))
     try:
-        return _run(settings, runtime)
+        return _run(settings, runtime, sink)
     finally:
         sink.close()
 
 
-def _run(settings: Settings, runtime: Runtime) -> int:
+def _run(settings: Settings, runtime: Runtime, sink: LogSink) -> int:
     level, app, tls = settings.log_level, build_app(runtime), build_tls(settings)
     config = uvicorn.Config(
         app,
@@ -167,7 +167,9 @@ def _run(settings: Settings, runtime: Runtime) -> int:
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
     )
     server = DrainingServer(config, app, runtime)
-    server.tls = tls
+    server.tls, server.sink = tls, sink
+    if tls is not None:
+        runtime.metrics.watch_certificate(lambda: tls.expires_s)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(server, runtime))
     if server.failure is not None:
@@ -181,13 +183,14 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening TCP socket.
 
     Raises:
-        SettingsError: the address is not ours, or is taken.
+        AddressError: it is not ours, or is taken.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise SettingsError(f"{ENV_PREFIX}HOST, {ENV_PREFIX}PORT: can't listen on {host}:{port}: {error}") from error
+        names = f"{ENV_PREFIX}HOST, {ENV_PREFIX}PORT"
+        raise AddressError(f"can't listen on {host}:{port} ({names}): {error.strerror}") from error
 
 
 def _anyone_waits(listeners: list[socket.socket]) -> bool:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.fetching.policy import Allowlist
@@ -17,6 +17,8 @@ from service.fetching.policy import Allowlist
 logger = logging.getLogger(__name__)
 ENV_PREFIX = "ONEPEACE_"
 MIB = 1024 * 1024
+LEAST_DECODE_BYTES = 16 * MIB
+"""A 640 × 480 photo in the dearest format takes some 5 MB for its pixels, and a few copies of its file."""
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 """As a browser writes it: lower case, no path, not even `/`."""
 
@@ -25,8 +27,18 @@ class SettingsError(Exception):
     """A setting is wrong; the message names each and what it must be."""
 
 
+class AddressError(SettingsError):
+    """An address can't be listened on; it may be right, and taken."""
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
+
+
+def _none_or_room(value: int) -> int:
+    if 0 < value < LEAST_DECODE_BYTES:
+        raise ValueError(f"must be 0 or at least {LEAST_DECODE_BYTES}: less holds no ordinary picture")
+    return value
 
 
 class Settings(BaseSettings):
@@ -80,8 +92,10 @@ class Settings(BaseSettings):
     decode_timeout_ms: int = Field(
         20_000, ge=100, description="milliseconds for a process to decode one file; more: 422"
     )
-    decode_memory_bytes: int = Field(
-        0, ge=0, description="memory of a process to decode one file; more: 422; 0: what the limits below can need"
+    decode_memory_bytes: Annotated[int, AfterValidator(_none_or_room)] = Field(
+        0,
+        ge=0,
+        description="memory of a process to decode one file, at least 16 MiB; more: 422; 0: what the limits can need",
     )
 
     max_body_bytes: int = Field(32 * MIB, ge=1024, description="bytes of one request body; more: 413")
@@ -246,6 +260,16 @@ class Settings(BaseSettings):
             return self.decode_memory_bytes
         pixels, files = 20 * self.max_pixels, 6 * max(self.max_body_bytes, self.url_max_bytes)
         return 256 * MIB + pixels + files + round(12 * 16_000 * self.max_audio_seconds)
+
+
+def quiet_grpc() -> None:
+    """Have gRPC's core print nothing, unless the environment says otherwise; of use before `grpc` is imported alone.
+
+    It writes to stderr by itself, from the threads that move bytes: a reader that stands still would stop them, and
+    callers decide how much it writes (one line for each compressed message or failed handshake). What of it matters
+    comes as an error of a call or of the start, too. What ends the process (a failed check) is printed all the same.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def available_cores() -> int:

@@ -32,7 +32,7 @@ def add_keys_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SCOPE,…",
         help=f"of {', '.join(Scope)} (default: all but metrics)",
     )
-    new.add_argument("--expires", type=date.fromisoformat, metavar="YYYY-MM-DD", help="refused from this day on (UTC)")
+    new.add_argument("--expires", type=_day_to_come, metavar="YYYY-MM-DD", help="refused from this day on (UTC)")
     for what in ("requests", "items"):
         new.add_argument(f"--{what}-per-second", type=_rate, metavar="N", help=f"more {what} than that: 429")
     new.set_defaults(command=_new)
@@ -100,6 +100,16 @@ def _scopes(value: str) -> tuple[Scope, ...]:
         return tuple(dict.fromkeys(Scope(word.strip()) for word in value.split(",")))
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{value}' must be of {', '.join(Scope)}") from None
+
+
+def _day_to_come(value: str) -> date:
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{value}' is no date, such as 2027-06-30") from None
+    if day <= datetime.now(UTC).date():
+        raise argparse.ArgumentTypeError(f"from {day} on (UTC) the key is refused: it would have expired already")
+    return day
 
 
 def _rate(value: str) -> float:

@@ -19,15 +19,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from service.access.bucket import Rate
 from service.access.scopes import Scope
 from service.access.tokens import PREFIX
+from service.regular_file import read_regular
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
 """Names stand in logs and as label of a metric."""
-MAX_FILE_BYTES = 4 * 1024 * 1024
+VALUE_ERROR = "Value error, "  # pydantic puts this before the words of a validator
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 
 
@@ -47,6 +48,13 @@ class Key:
     items: Rate | None = None
 
 
+def _written_as_time(value: object) -> object:
+    """Pydantic takes words and numbers, too, and has no offset for them."""
+    if not isinstance(value, date):
+        raise ValueError("must be a date or a time of TOML, without quotes: 2027-06-30 or 2027-06-30T12:00:00Z")
+    return value
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -62,7 +70,7 @@ class _Rate(_Strict):
 class _Key(_Strict):
     sha256: str | list[str] = Field(min_length=1)
     scopes: list[Scope] = Field(min_length=1)
-    expires: datetime | date | None = None
+    expires: Annotated[datetime | date | None, BeforeValidator(_written_as_time)] = None
     requests: _Rate | None = None
     items: _Rate | None = None
 
@@ -78,12 +86,9 @@ def read_keys(path: Path) -> tuple[Key, ...]:
         KeyFileError: it is not there, or anything in it is wrong.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+        data = read_regular(path)
     except OSError as error:
         raise KeyFileError(f"can't read {path}: {error.strerror}") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise KeyFileError(f"{path}: more than {MAX_FILE_BYTES} bytes")
     try:
         given = _File.model_validate(tomllib.loads(data.decode()))
     except UnicodeDecodeError:
@@ -91,13 +96,20 @@ def read_keys(path: Path) -> tuple[Key, ...]:
     except tomllib.TOMLDecodeError as error:
         raise KeyFileError(f"{path}: no TOML: {_place(error)}") from None
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc'][:3]))}: {item['msg']}" for item in error.errors()[:5])
+        wrong = "; ".join(
+            f"{_field(item['loc'])}: {item['msg'].removeprefix(VALUE_ERROR)}" for item in error.errors()[:5]
+        )
         raise KeyFileError(f"{path}: {wrong}") from None
     keys = tuple(_key(path, name, entry) for name, entry in given.keys.items())
     digests = [digest for key in keys for digest in key.digests]
     if len(set(digests)) != len(digests):
         raise KeyFileError(f"{path}: the same sha256 stands there twice")
     return keys
+
+
+def _field(place: tuple[int | str, ...]) -> str:
+    """As it is written; below other fields stand pydantic's own words for their types."""
+    return ".".join(map(str, place[: 4 if place[2:3] in (("requests",), ("items",)) else 3]))
 
 
 def _place(error: tomllib.TOMLDecodeError) -> str:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
+READ_S = 5.0
+"""A disk that takes longer for some small files has failed."""
+FAILED = "%s stay as they were, the new ones can't be used: %s"
 Identity = tuple[int, int, int, int, int] | None
 
 
@@ -46,44 +51,84 @@ class Reloader:
     """
 
     def __init__(self, things: Sequence[Reloadable], observer: ReloadObserver) -> None:
-        self._things, self._observer = things, observer
-        # Unknown at first: what changed since it was read at the start is seen, too.
-        self._known: list[tuple[Identity, ...] | None] = [None] * len(things)
-        self._asked = asyncio.Event()
+        self._watches = [_Watch(thing, observer) for thing in things]
 
     def ask(self) -> None:
         """Read everything anew now, changed or not."""
-        self._asked.set()
+        for watch in self._watches:
+            watch.asked.set()
 
     async def run(self) -> None:
         """Look for changes until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for watch in self._watches:
+                group.create_task(watch.run())
+
+
+class _Watch:
+    """Follows the files of one thing, whatever becomes of those of others."""
+
+    def __init__(self, thing: Reloadable, observer: ReloadObserver) -> None:
+        self._thing, self._observer = thing, observer
+        # Unknown at first: what changed since it was read at the start is seen, too.
+        self._known: tuple[Identity, ...] | None = None
+        self.asked = asyncio.Event()
+
+    async def run(self) -> None:
         while True:
             await self._rest()
-            asked = self._asked.is_set()
-            self._asked.clear()
-            for place, thing in enumerate(self._things):
-                await asyncio.to_thread(self._look, place, thing, asked)
+            asked = self.asked.is_set()
+            self.asked.clear()
+            look = _in_a_daemon_thread(lambda asked=asked: self._look(asked))  # type: ignore[misc]
+            try:
+                await asyncio.wait_for(asyncio.shield(look), READ_S)
+            except TimeoutError:
+                said = f"a look at them takes more than {READ_S:g} s"
+                logger.error(FAILED, self._thing.name, said)
+                self._observer.reloaded(self._thing.name, "failed")
+                await look
 
     async def _rest(self) -> None:
         try:
             async with asyncio.timeout(LOOK_EVERY_S):
-                await self._asked.wait()
+                await self.asked.wait()
         except TimeoutError:
             pass
 
-    def _look(self, place: int, thing: Reloadable, asked: bool) -> None:
+    def _look(self, asked: bool) -> None:
+        thing = self._thing
         found = _identities(thing)
-        if found == self._known[place] and not asked:
+        if found == self._known and not asked:
             return
-        self._known[place] = found  # noted before the files are read: a change in between is seen at the next look
+        self._known = found  # noted before the files are read: a change in between is seen at the next look
         try:
             said = thing.load()
         except Exception as error:  # a faulty loader must not end the watch either
-            logger.error("%s stay as they were, the new ones can't be used: %s", thing.name, error)
+            logger.error(FAILED, thing.name, error)
             self._observer.reloaded(thing.name, "failed")
         else:
             logger.info("%s: %s", thing.name, said)
             self._observer.reloaded(thing.name, "ok")
+
+
+def _in_a_daemon_thread(work: Callable[[], None]) -> asyncio.Future[None]:
+    """Done when the work is. The process would wait for a thread of a pool, and a dead disk may never let go of it."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(settle)
+
+    threading.Thread(target=run, name="reload", daemon=True).start()
+    return done
 
 
 def _identities(thing: Reloadable) -> tuple[Identity, ...]:

@@ -125,7 +125,7 @@ def _load(model: ModelFolder, threads: int, device: Device) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # fatal: errors come as exceptions, and its lines go past the log and its format
     # Spinning threads win microseconds on an idle machine and take the cores from decoding on a busy one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [CPU]

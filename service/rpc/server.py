@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
@@ -11,7 +12,7 @@ from service.rpc import health, servicer
 from service.rpc.access import AccessInterceptor
 from service.rpc.call import Calls
 from service.runtime import Runtime
-from service.settings import ENV_PREFIX, Settings, SettingsError
+from service.settings import ENV_PREFIX, AddressError, Settings
 from service.tls import ServerTls
 
 REFLECTION = "grpc.reflection.v1.ServerReflection"
@@ -63,7 +64,7 @@ class RpcServer:
         port: the port that it listens on.
 
     Raises (on creation):
-        SettingsError: the address can't be listened on.
+        AddressError: the address can't be listened on.
     """
 
     def __init__(self, runtime: Runtime, tls: ServerTls | None = None) -> None:
@@ -88,8 +89,8 @@ class RpcServer:
             else:
                 self.port = self._server.add_secure_port(address, tls.grpc_credentials())
         except RuntimeError as error:
-            names_of_settings = f"{ENV_PREFIX}HOST, {ENV_PREFIX}GRPC_PORT (--grpc-port)"
-            raise SettingsError(f"{names_of_settings}: can't listen on {address}") from error
+            wanted, reason = f"{ENV_PREFIX}HOST, {ENV_PREFIX}GRPC_PORT", _reason(settings.host, settings.grpc_port)
+            raise AddressError(f"can't listen on {address} for gRPC ({wanted}): {reason}") from error
         self._stopping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -117,6 +118,16 @@ class RpcServer:
         finally:
             silence.cancel()
             grace.cancel()
+
+
+def _reason(host: str, port: int) -> str:
+    """Why an address can't be listened on, which gRPC keeps to its own log."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        return str(error.strerror)
+    return "gRPC does not say why; GRPC_VERBOSITY=info shows its own words"
 
 
 def _newer_reflection(names: tuple[str, ...]) -> grpc.GenericRpcHandler:

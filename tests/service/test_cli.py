@@ -77,6 +77,14 @@ def test_serving_needs_neither_torch_nor_onnx(module: str) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize(("day", "words"), [("2020-01-01", "expired already"), ("soon", "is no date")])
+def test_keys_new_makes_no_key_that_is_never_good(day: str, words: str) -> None:
+    made = run("keys", "new", "--name", "search", "--expires", day)
+    assert made.returncode == 2
+    assert words in made.stderr
+    assert made.stdout == ""
+
+
 def test_keys_new_prints_the_key_once_and_its_table_without_it(tmp_path: Path) -> None:
     limits = ("--items-per-second", "50", "--expires", "2100-01-01")
     made = run("keys", "new", "--name", "search", "--scopes", "embed,similarity", *limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 
@@ -244,3 +245,15 @@ def test_a_tally_names_the_dearest_modality() -> None:
     for kind, dearest in (("embedding", "embedding"), ("text", "text"), ("audio", "audio"), ("image", "audio")):
         tally.add(kind)
         assert tally.dearest == dearest
+
+
+def test_the_page_names_each_series_once_and_every_reason() -> None:
+    page = (REPOSITORY.parent / "docs" / "observability.md").read_text(encoding="utf-8")
+    table = page.partition("## Metrics")[2].partition("## Log")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(named) == sorted(set(named))
+    (row,) = (row for row in rows if row.startswith("| `rejections_total`"))
+    words = set(re.findall(r"\w+", row))
+    refusing = {error for error in error_classes() if rejection_reason(error) and error.status not in (401, 403, 429)}
+    assert {rejection_reason(error) for error in refusing} <= words

@@ -65,7 +65,9 @@ def test_decoders_get_the_memory_that_the_limits_can_need() -> None:
     usual = load_settings().decoder_memory()
     assert 1024 * MIB < usual < 2048 * MIB
     assert load_settings({"max_pixels": 100_000_000}).decoder_memory() == usual + 50_000_000 * 20
-    assert load_settings({"decode_memory_bytes": 5 * MIB}).decoder_memory() == 5 * MIB
+    assert load_settings({"decode_memory_bytes": 16 * MIB}).decoder_memory() == 16 * MIB
+    with pytest.raises(SettingsError, match=r"ONEPEACE_DECODE_MEMORY_BYTES .*: .*must be 0 or at least 16777216"):
+        load_settings({"decode_memory_bytes": 1000})
 
 
 def test_decoding_processes_are_refused_where_they_can_not_be(monkeypatch: pytest.MonkeyPatch) -> None:

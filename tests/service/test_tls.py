@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -56,9 +58,9 @@ def mutual(
         yield server
 
 
-def write_pair(folder: Path, authority: trustme.CA) -> dict[str, Path]:
+def write_pair(folder: Path, authority: trustme.CA, not_after: datetime | None = None) -> dict[str, Path]:
     """A certificate for the server's names, put in the place of an earlier one."""
-    issued = authority.issue_cert("127.0.0.1", NAME)
+    issued = authority.issue_cert("127.0.0.1", NAME, not_after=not_after)
     parts = {"cert": b"".join(blob.bytes() for blob in issued.cert_chain_pems), "key": issued.private_key_pem.bytes()}
     for name, content in parts.items():
         (folder / f"{name}.new").write_bytes(content)
@@ -130,6 +132,24 @@ def test_plain_callers_and_those_who_trust_another_authority_get_nothing(
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert https(secure, visitors, "/health/live") == 0
     assert rpc_health(secure, visitors) is grpc.StatusCode.UNAVAILABLE
+
+
+def test_strangers_write_nothing_past_the_log_and_its_format(secure: LiveServer, authority: trustme.CA) -> None:
+    """gRPC's core has a line for each of these."""
+    with socket.create_connection(("127.0.0.1", secure.grpc_port), timeout=20) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\n\r\n" + bytes(50))
+        plain.recv(100)
+    credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+    with grpc.secure_channel(secure.grpc_address, credentials) as channel:
+        call = channel.unary_unary("/onepeace.v1.OnePeaceService/Embed")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(bytes(1000), timeout=20, compression=grpc.Compression.Gzip)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert https(secure, authority, "/after-the-strangers") == 404
+    until(lambda: '"status":404' in secure.log())
+    words = [line for line in secure.log().splitlines() if not line.startswith("{")]
+    assert [line for line in words if not line.startswith(("Ready on ", "  "))] == []
+    assert all(json.loads(line) for line in secure.log().splitlines() if line not in words)
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
@@ -261,11 +281,14 @@ def greet(
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("cert.pem", None, r"can't read .*cert\.pem"),
-        ("cert.pem", b"nonsense", "cert.pem"),
-        ("key.pem", None, r"can't read .*key\.pem"),
+        ("cert.pem", None, r"cert\.pem: can't be read: No such file"),
+        ("cert.pem", b"nonsense", r"cert\.pem: holds no certificate in PEM"),
+        ("cert.pem", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", r"cert\.pem.*OpenSSL can't use"),
+        ("cert.pem", bytes(5 << 20), r"cert\.pem: can't be read: more than"),
+        ("key.pem", None, r"key\.pem: can't be read"),
+        ("key.pem", b"nonsense", r"key\.pem: holds no private key in PEM"),
         ("key.pem", trustme.CA().private_key_pem.bytes(), "KEY_VALUES_MISMATCH"),
-        ("clients.pem", b"", "clients.pem"),
+        ("clients.pem", b"", r"clients\.pem: holds no certificate"),
     ],
 )
 def test_bad_files_are_named(
@@ -281,8 +304,43 @@ def test_bad_files_are_named(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(TlsError, match=words):
         ServerTls(*paths)
-    with pytest.raises(SettingsError, match=words):
+    with pytest.raises(SettingsError, match=words) as caught:
         build_tls(Settings(**files, tls_client_ca_file=paths[2]))
+    assert ("ONEPEACE_TLS_CLIENT_CA_FILE (--tls-client-ca-file): " in str(caught.value)) == (name == "clients.pem")
+    assert ("ONEPEACE_TLS_CERT_FILE" in str(caught.value)) == (name == "cert.pem" or "MISMATCH" in words)
+
+
+def test_a_pipe_is_refused_and_nobody_waits_for_it(authority: trustme.CA, tmp_path: Path) -> None:
+    files = write_pair(tmp_path, authority)
+    files["tls_key_file"].unlink()
+    os.mkfifo(files["tls_key_file"])
+    with pytest.raises(TlsError, match=r"key\.pem: can't be read: not a regular file"):
+        ServerTls(files["tls_cert_file"], files["tls_key_file"], None)
+
+
+def test_an_expired_certificate_is_told_of_with_its_date(
+    authority: trustme.CA, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    end = datetime(2021, 3, 4, 5, 6, tzinfo=UTC)
+    files = write_pair(tmp_path, authority, not_after=end)
+    tls = ServerTls(files["tls_cert_file"], files["tls_key_file"], None)
+    assert tls.expires_s == end.timestamp()
+    assert "cert.pem: the certificate, or one of its chain, expired on 2021-03-04 05:06 UTC" in caplog.text
+    caplog.clear()
+    write_pair(tmp_path, authority, not_after=datetime(2070, 1, 1, tzinfo=UTC))
+    assert "; valid until 2070-01-01 00:00 UTC" in tls.load()
+    assert not caplog.text
+    assert tls.expires_s == datetime(2070, 1, 1, tzinfo=UTC).timestamp()
+
+
+def test_the_end_of_the_certificate_is_a_metric(authority: trustme.CA, tmp_path: Path) -> None:
+    end = datetime(2070, 1, 1, tzinfo=UTC)
+    with live_server(REPOSITORY, wait=False, **write_pair(tmp_path, authority, not_after=end)) as server:
+        until(lambda: https(server, authority, "/health/live") == 200)
+        (found,) = (
+            line for line in metrics(server, authority).splitlines() if line.startswith("onepeace_certificate_expiry")
+        )
+        assert float(found.split()[1]) == end.timestamp()
 
 
 def test_a_key_behind_a_password_is_refused_and_nobody_is_asked(authority: trustme.CA, tmp_path: Path) -> None:

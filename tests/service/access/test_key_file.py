@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,11 +67,21 @@ def test_an_empty_table_lets_nobody_in_and_an_empty_file_is_broken(tmp_path: Pat
         (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\n' * 2, "no TOML"),
         (f'[keys.a]\nsha256 = ["{HASH}", "{HASH.upper()}"]\nscopes = ["embed"]', "twice"),
         (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nexpires = 2027-01-01T00:00:00', "needs an offset"),
-        (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nexpires = "soon"', "keys.a.expires"),
-        (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nitems = {{ per_second = 0 }}', "keys.a.items"),
-        (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nitems = {{ per_second = nan }}', "keys.a.items"),
-        (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nrequests = {{ per_second = inf }}', "keys.a.requests"),
-        (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nitems = {{ per_second = 1, burst = 0.5 }}', "keys.a.items"),
+        (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nexpires = "2027-01-01"', "keys.a.expires: must be a date"),
+        (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nexpires = 1900000000', "keys.a.expires: must be a date"),
+        (f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nitems = {{ per_second = 0 }}', "keys.a.items.per_second: "),
+        (
+            f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nitems = {{ per_second = nan }}',
+            "keys.a.items.per_second: ",
+        ),
+        (
+            f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nrequests = {{ per_second = inf }}',
+            "keys.a.requests.per_second: ",
+        ),
+        (
+            f'[keys.a]\nsha256 = "{HASH}"\nscopes = ["embed"]\nitems = {{ per_second = 1, burst = 0.5 }}',
+            "keys.a.items.burst: ",
+        ),
         ("#" * (4 * 1024 * 1024 + 1), "more than"),
     ],
 )
@@ -94,5 +105,8 @@ def test_a_key_in_the_place_of_its_hash_is_refused_and_not_repeated(tmp_path: Pa
 def test_files_that_are_none_are_named(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError, match=r"can't read .*nowhere\.toml: No such file"):
         read_keys(tmp_path / "nowhere.toml")
-    with pytest.raises(KeyFileError, match="can't read"):
+    with pytest.raises(KeyFileError, match=r"can't read .*: not a regular file"):
         read_keys(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(KeyFileError, match=r"can't read .*pipe: not a regular file"):
+        read_keys(tmp_path / "pipe")
