@@ -80,9 +80,8 @@ class _Watch:
             asked = self.asked.is_set()
             self.asked.clear()
             look = _in_a_daemon_thread(lambda asked=asked: self._look(asked))  # type: ignore[misc]
-            try:
-                await asyncio.wait_for(asyncio.shield(look), READ_S)
-            except TimeoutError:
+            done, _ = await asyncio.wait({look}, timeout=READ_S)  # wait_for of Python 3.11 may swallow a cancellation
+            if not done:
                 said = f"a look at them takes more than {READ_S:g} s"
                 logger.error(FAILED, self._thing.name, said)
                 self._observer.reloaded(self._thing.name, "failed")
