@@ -191,7 +191,8 @@ def test_the_profile_counts_a_stream(caller: Caller) -> None:
     assert profile.bytes_sent > 20 * (EXAMPLES / "cow.jpg").stat().st_size
     assert profile.bytes_received > 40 * 4 * 128
     assert all(profile.stages_s[stage] > 0 for stage in ("decode", "queue", "infer"))
-    assert sum(profile.stages_s.values()) + profile.elsewhere_s == pytest.approx(profile.seconds)
+    # Its items' stages overlap, so together they may last longer than the request.
+    assert sum(profile.stages_s.values()) + profile.elsewhere_s >= profile.seconds * (1 - 1e-6) > 0
 
 
 @pytest.mark.parametrize("items", ["a cow", b"a cow", Path("cow.jpg"), 3])

@@ -84,7 +84,7 @@ def live() -> dict[str, set[str]]:
 
 @pytest.fixture(scope="module")
 def exposed(live: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The same, with the labels of what a server only reports that asks Triton, or has keys."""
+    """The same, with the labels of what a server only reports that asks Triton, has keys or a certificate."""
     metrics = Metrics()
     metrics.call_ended("text", "ok", 0.1)
     metrics.call_retried("text")
@@ -92,7 +92,8 @@ def exposed(live: dict[str, set[str]]) -> dict[str, set[str]]:
     metrics.key_used("search", "accepted")
     metrics.key_charged("search", "accepted", 1)
     metrics.reloaded("keys", "failed")
-    words = ("engine", "key_requests", "key_items", "reloads")
+    metrics.watch_certificate(lambda: 0.0)
+    words = ("engine", "key_requests", "key_items", "reloads", "certificate")
     rare = {
         name: labels
         for name, labels in samples(metrics.render()[0].decode()).items()

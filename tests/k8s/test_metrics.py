@@ -124,8 +124,10 @@ def test_every_alert_asks_for_series_of_the_service(live: set[str]) -> None:
     assert expressions
     recorded = {one["record"] for group in rule["spec"]["groups"] for one in group["rules"] if "record" in one}
     asked = {selector.name for expression in expressions for selector in selectors(expression)}
-    only_with_triton = {name for name in asked if name.startswith(("onepeace_engine_", "nv_"))}
-    assert asked - only_with_triton <= live | recorded
+    only_with_triton_or_tls = {
+        name for name in asked if name.startswith(("onepeace_engine_", "nv_", "onepeace_certificate_"))
+    }
+    assert asked - only_with_triton_or_tls <= live | recorded
 
 
 def test_the_rules_are_those_of_prometheus() -> None:
