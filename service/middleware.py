@@ -22,7 +22,6 @@ from service.wire.compression import compress
 from service.wire.problem import problem_response
 
 logger = logging.getLogger(__name__)
-BODY_TYPES = (b"application/json", b"multipart/form-data")
 
 
 class RequestMiddleware:
@@ -118,17 +117,11 @@ class RequestMiddleware:
                 # The parser leaves white space at a value's end, where it is none of it (RFC 9110, 5.5).
                 sent = [value.rstrip(b" \t") for name, value in scope["headers"] if name == b"authorization"]
                 context.caller = self._runtime.gate.admit(scope["path"], sent)
-            if takes_work and self._is_plausible(context):
-                self._runtime.admission.check_room()
+            if takes_work:
+                self._runtime.require_room(context)
         except ServiceError as error:
             return error
         return None
-
-    def _is_plausible(self, context: RequestContext) -> bool:
-        """Whether the body may be one that is taken: of others its reader says what is wrong."""
-        declared = context.headers.get(b"content-length", b"")
-        is_small = declared.isdigit() and len(declared) < 20 and int(declared) <= self._runtime.settings.max_body_bytes
-        return is_small and context.headers.get(b"content-type", b"").startswith(BODY_TYPES)
 
     async def _answer(self, endpoint: LeanEndpoint, request: Request, context: RequestContext, send: Send) -> None:
         try:

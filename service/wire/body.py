@@ -19,6 +19,7 @@ from service.wire.form import FormRule, arrange, name_missing
 from service.wire.multipart import parse_multipart
 from service.wire.requests.schema import RequestSchema
 
+JSON, MULTIPART = "application/json", "multipart/form-data"
 Schema = TypeVar("Schema", bound=RequestSchema)
 
 
@@ -28,6 +29,17 @@ class BodyReader:
 
     settings: Settings
     admission: Admission
+
+    def require_room(self, context: RequestContext) -> None:
+        """Make sure that there is room for a body that may be one that is taken; of others `read` says what is wrong.
+
+        Raises:
+            QueueFull: see `Admission.check_room`.
+        """
+        declared = _declared_bytes(context)
+        is_small = declared is not None and declared <= self.settings.max_body_bytes
+        if is_small and _media_type(context) in (JSON, MULTIPART):
+            self.admission.check_room()
 
     async def read(
         self, request: Request, context: RequestContext, schema: type[Schema], form: Mapping[str, FormRule]
@@ -41,15 +53,14 @@ class BodyReader:
         """
         started_s = time.perf_counter()
         _refuse_encoded(context)
-        content_type = context.headers.get(b"content-type", b"").decode("latin-1")
-        media_type = _media_type(content_type)
+        media_type = _media_type(context)
         max_items = self.settings.max_items
         try:
-            if media_type == "application/json":
+            if media_type == JSON:
                 value = parse_json(await self._bytes(request, context))
                 return check(schema, value, strict=True, max_items=max_items)
-            if media_type == "multipart/form-data":
-                fields = parse_multipart(await self._bytes(request, context), content_type)
+            if media_type == MULTIPART:
+                fields = parse_multipart(await self._bytes(request, context), _content_type(context))
                 value = arrange(fields, form)
                 try:
                     return check(schema, value, strict=False, max_items=max_items)
@@ -69,7 +80,7 @@ class BodyReader:
         started_s = time.perf_counter()
         _refuse_encoded(context)
         try:
-            if _media_type(context.headers.get(b"content-type", b"").decode("latin-1")) != "application/json":
+            if _media_type(context) != JSON:
                 raise UnsupportedBody("the content type must be application/json")
             return parse_json(await self._bytes(request, context))
         finally:
@@ -77,10 +88,10 @@ class BodyReader:
 
     async def _bytes(self, request: Request, context: RequestContext) -> bytes:
         limit = self.settings.max_body_bytes
-        declared = context.headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared[:20]) > limit:
-            raise BodyTooLarge("the body is too large", limit=limit, actual=int(declared[:20]))
-        self.admission.check_room()
+        declared = _declared_bytes(context)
+        if declared is not None and declared > limit:
+            raise BodyTooLarge("the body is too large", limit=limit, actual=declared)
+        self.admission.check_room()  # bodies that tell no length were not asked about at the door
         chunks: list[bytes] = []
         size = 0
         try:
@@ -103,5 +114,14 @@ def _refuse_encoded(context: RequestContext) -> None:
         raise UnsupportedBody("compressed bodies are not taken: send the body as it is, without Content-Encoding")
 
 
-def _media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
+def _declared_bytes(context: RequestContext) -> int | None:
+    declared = context.headers.get(b"content-length", b"")
+    return int(declared[:20]) if declared.isdigit() else None
+
+
+def _content_type(context: RequestContext) -> str:
+    return context.headers.get(b"content-type", b"").decode("latin-1")
+
+
+def _media_type(context: RequestContext) -> str:
+    return _content_type(context).partition(";")[0].strip().lower()
