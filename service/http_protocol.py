@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import orjson
+from starlette.responses import Response
+from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from service.correlation import new_request_id
 from service.errors import HeadTooLarge, MalformedRequest, RequestTooSlow, ServiceError
 from service.middleware import RequestMiddleware
 from service.wire.problem import MEDIA_TYPE, problem_body
@@ -60,6 +62,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     An offer to upgrade the protocol, as HTTP/2 clients make it, is ignored (RFC 9110, 7.8): the parser would take
     the request's body for the new protocol and lose it.
+
+    Whoever is turned away (429) is answered here: a task, and ASGI, would take time of those who are served.
     """
 
     app: RequestMiddleware
@@ -67,7 +71,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._received, self._place = b"", 0  # the parser has had what stands before the place
-        self._at_start = True
+        self._at_start, self._is_feeding = True, False
         self._body_left = 0  # bytes of the body to come, as far as its head told
         self._was_used = False
         self._head_is_open = False  # in the parser: a pipelined head that began behind another request
@@ -129,9 +133,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _feed(self) -> None:
         """Give the parser a head once it is whole and its turn has come, and bodies at once."""
-        while not self._is_over() and (piece := self._next_piece()):
-            super().data_received(piece)
-            self._look_after_feeding(len(piece))
+        if self._is_feeding:  # an answer at once, within the parser: the loop below goes on
+            return
+        self._is_feeding = True
+        try:
+            while not self._is_over() and (piece := self._next_piece()):
+                super().data_received(piece)
+                self._look_after_feeding(len(piece))
+        finally:
+            self._is_feeding = False
         if self._is_over() or self._place == len(self._received):
             self._forget_received()
         if not self._is_over():
@@ -235,7 +245,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        refusal = self.app.turn_away(cast(Scope, cycle.scope)) if cycle.keep_alive else None
+        if refusal is not None:
+            self._answer_at_once(cycle, refusal)
+            return
         super()._start_asgi_task(cycle, app)
+
+    def _answer_at_once(self, cycle: RequestResponseCycle, response: Response) -> None:
+        """Without a task; what comes of the body is thrown away as it comes."""
+        lines = [STATUS_LINE[response.status_code]]
+        for name, value in (*cycle.default_headers, *response.raw_headers):
+            lines += (name, b": ", value, b"\r\n")
+        self.transport.write(b"".join((*lines, b"\r\n", response.body)))
+        cycle.response_started = cycle.response_complete = True
+        cycle.on_response = lambda: None  # it knows this protocol, which knows the cycle
+        self.on_response_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's words are not ours)
         """Called by uvicorn when the parser gives up."""
@@ -256,7 +280,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._write(error)
 
     def _write(self, error: ServiceError) -> None:
-        request_id = os.urandom(16).hex()
+        request_id = new_request_id()
         self.app.refuse(error, request_id)
         body = orjson.dumps(problem_body(error, request_id=request_id, instance=""))
         head = (

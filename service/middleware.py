@@ -7,6 +7,7 @@ import logging
 
 from fastapi import FastAPI
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from service.access.cors import with_cors
@@ -36,6 +37,7 @@ class RequestMiddleware:
         self._endpoints, self._runtime = endpoints, runtime
         # Inside the books, which count preflights too, and around the gate: those come without a key.
         self._serve_pages_too = with_cors(self._serve, runtime.settings)
+        self._has_cors = bool(runtime.settings.origins())
         self._watchdogs: set[Watchdog] = set()
 
     def end_unread(self) -> None:
@@ -49,20 +51,41 @@ class RequestMiddleware:
         self._runtime.ledger.open(context, "")
         self._runtime.ledger.close(context, "other", error.status, error)
 
+    def turn_away(self, scope: Scope) -> Response | None:
+        """The answer to a request for which there is no room, entered into the books; None: serve the request.
+
+        For the server, before it sets anything up: refusals come when there is least time, and many of them.
+        """
+        if scope["method"] != "POST" or (scope["method"], scope["path"]) not in self._endpoints:
+            return None
+        headers = dict(scope["headers"])
+        try:
+            self._runtime.require_room(headers)
+        except QueueFull as error:
+            full = error.let_go()
+        else:
+            return None
+        if self._runtime.lifecycle.draining or (self._has_cors and b"origin" in headers):
+            return None  # their answers need more headers
+        context = _open_context(scope, headers)
+        refusal = self._refuse(scope, context)
+        if refusal is not None:
+            scope["onepeace.refusal"] = refusal  # whoever may not come in isn't told how full it is
+            return None
+        self._runtime.ledger.open(context, scope["path"])
+        response = problem_response(Request(scope), full)
+        response.raw_headers += _echoed(context)
+        context.answer_bytes = len(response.body)
+        self._runtime.ledger.close(context, scope["path"], response.status_code, full)
+        return response
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        started_s = asyncio.get_running_loop().time()
-        context = RequestContext(request_id(headers.get(b"x-request-id")), headers, started_s)
-        scope["onepeace.context"] = context
-        outgoing = [(b"x-request-id", context.request_id.encode())]
-        traceparent = valid_traceparent(headers.get(b"traceparent"))
-        if traceparent is not None:
-            outgoing.append((b"traceparent", traceparent))
-        exchange = _Exchange(context, receive, send, outgoing, self._runtime.lifecycle)
+        context = _open_context(scope, dict(scope["headers"]))
+        exchange = _Exchange(context, receive, send, _echoed(context), self._runtime.lifecycle)
         scope["onepeace.exchange"] = exchange
         self._runtime.ledger.open(context, scope["path"])
         try:
@@ -78,10 +101,7 @@ class RequestMiddleware:
         if endpoint is not None:
             scope["app"] = self.app
             scope["onepeace.endpoint"] = scope["path"]
-        refusal = self._refuse(scope, exchange.context, takes_work=endpoint is not None and scope["method"] == "POST")
-        if isinstance(refusal, QueueFull):  # at once, for they come when there is least time; nothing of it lingers
-            await problem_response(Request(scope, receive), refusal)(scope, receive, send)
-            return
+        refusal = scope.pop("onepeace.refusal", None) or self._refuse(scope, exchange.context)
         task = asyncio.current_task()
         if task is None:  # can't be inside a coroutine
             raise RuntimeError("no running task")
@@ -110,15 +130,14 @@ class RequestMiddleware:
             watchdog.stop()
             self._watchdogs.discard(watchdog)
 
-    def _refuse(self, scope: Scope, context: RequestContext, *, takes_work: bool) -> ServiceError | None:
+    def _refuse(self, scope: Scope, context: RequestContext) -> ServiceError | None:
         """Why the caller is not let in, before a byte of the body is read."""
+        if self._runtime.gate is None:
+            return None
+        # The parser leaves white space at a value's end, where it is none of it (RFC 9110, 5.5).
+        sent = [value.rstrip(b" \t") for name, value in scope["headers"] if name == b"authorization"]
         try:
-            if self._runtime.gate is not None:
-                # The parser leaves white space at a value's end, where it is none of it (RFC 9110, 5.5).
-                sent = [value.rstrip(b" \t") for name, value in scope["headers"] if name == b"authorization"]
-                context.caller = self._runtime.gate.admit(scope["path"], sent)
-            if takes_work:
-                self._runtime.require_room(context)
+            context.caller = self._runtime.gate.admit(scope["path"], sent)
         except ServiceError as error:
             return error
         return None
@@ -134,6 +153,21 @@ class RequestMiddleware:
         wanted = context.headers.get(b"accept-encoding")
         await compress(response, wanted, self._runtime.settings.compress_min_bytes)
         await response(request.scope, request.receive, send)
+
+
+def _open_context(scope: Scope, headers: dict[bytes, bytes]) -> RequestContext:
+    context = RequestContext(request_id(headers.get(b"x-request-id")), headers, asyncio.get_running_loop().time())
+    scope["onepeace.context"] = context
+    return context
+
+
+def _echoed(context: RequestContext) -> list[tuple[bytes, bytes]]:
+    """Headers by which callers know their requests again."""
+    echoed = [(b"x-request-id", context.request_id.encode())]
+    traceparent = valid_traceparent(context.headers.get(b"traceparent"))
+    if traceparent is not None:
+        echoed.append((b"traceparent", traceparent))
+    return echoed
 
 
 def _endpoint(scope: Scope) -> str:

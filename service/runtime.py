@@ -155,9 +155,9 @@ class Runtime:
         """
         return Source(model, self.pipeline.preprocessor.model(model).card.fingerprint)
 
-    def require_room(self, context: RequestContext) -> None:
+    def require_room(self, headers: Mapping[bytes, bytes]) -> None:
         """As `BodyReader.require_room`, for the door: before anything is set up for the request."""
-        self._bodies.require_room(context)
+        self._bodies.require_room(headers)
 
     async def read(self, request: Request, schema: type[Schema], form: Mapping[str, FormRule]) -> Schema:
         """The checked request; see `BodyReader.read`.

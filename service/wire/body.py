@@ -20,6 +20,7 @@ from service.wire.multipart import parse_multipart
 from service.wire.requests.schema import RequestSchema
 
 JSON, MULTIPART = "application/json", "multipart/form-data"
+Headers = Mapping[bytes, bytes]
 Schema = TypeVar("Schema", bound=RequestSchema)
 
 
@@ -30,15 +31,15 @@ class BodyReader:
     settings: Settings
     admission: Admission
 
-    def require_room(self, context: RequestContext) -> None:
+    def require_room(self, headers: Headers) -> None:
         """Make sure that there is room for a body that may be one that is taken; of others `read` says what is wrong.
 
         Raises:
             QueueFull: see `Admission.check_room`.
         """
-        declared = _declared_bytes(context)
+        declared = _declared_bytes(headers)
         is_small = declared is not None and declared <= self.settings.max_body_bytes
-        if is_small and _media_type(context) in (JSON, MULTIPART):
+        if is_small and _media_type(headers) in (JSON, MULTIPART):
             self.admission.check_room()
 
     async def read(
@@ -53,14 +54,14 @@ class BodyReader:
         """
         started_s = time.perf_counter()
         _refuse_encoded(context)
-        media_type = _media_type(context)
+        media_type = _media_type(context.headers)
         max_items = self.settings.max_items
         try:
             if media_type == JSON:
                 value = parse_json(await self._bytes(request, context))
                 return check(schema, value, strict=True, max_items=max_items)
             if media_type == MULTIPART:
-                fields = parse_multipart(await self._bytes(request, context), _content_type(context))
+                fields = parse_multipart(await self._bytes(request, context), _content_type(context.headers))
                 value = arrange(fields, form)
                 try:
                     return check(schema, value, strict=False, max_items=max_items)
@@ -80,7 +81,7 @@ class BodyReader:
         started_s = time.perf_counter()
         _refuse_encoded(context)
         try:
-            if _media_type(context) != JSON:
+            if _media_type(context.headers) != JSON:
                 raise UnsupportedBody("the content type must be application/json")
             return parse_json(await self._bytes(request, context))
         finally:
@@ -88,10 +89,10 @@ class BodyReader:
 
     async def _bytes(self, request: Request, context: RequestContext) -> bytes:
         limit = self.settings.max_body_bytes
-        declared = _declared_bytes(context)
+        declared = _declared_bytes(context.headers)
         if declared is not None and declared > limit:
             raise BodyTooLarge("the body is too large", limit=limit, actual=declared)
-        self.admission.check_room()  # bodies that tell no length were not asked about at the door
+        self.admission.check_room()  # not every body was asked about at the door
         chunks: list[bytes] = []
         size = 0
         try:
@@ -114,14 +115,14 @@ def _refuse_encoded(context: RequestContext) -> None:
         raise UnsupportedBody("compressed bodies are not taken: send the body as it is, without Content-Encoding")
 
 
-def _declared_bytes(context: RequestContext) -> int | None:
-    declared = context.headers.get(b"content-length", b"")
+def _declared_bytes(headers: Headers) -> int | None:
+    declared = headers.get(b"content-length", b"")
     return int(declared[:20]) if declared.isdigit() else None
 
 
-def _content_type(context: RequestContext) -> str:
-    return context.headers.get(b"content-type", b"").decode("latin-1")
+def _content_type(headers: Headers) -> str:
+    return headers.get(b"content-type", b"").decode("latin-1")
 
 
-def _media_type(context: RequestContext) -> str:
-    return _content_type(context).partition(";")[0].strip().lower()
+def _media_type(headers: Headers) -> str:
+    return _content_type(headers).partition(";")[0].strip().lower()

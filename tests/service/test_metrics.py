@@ -20,6 +20,7 @@ from service.rpc.generated import onepeace_pb2 as pb
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
 from tests.service.media_files import clip, encoded, picture
+from tests.service.metric_values import value
 from tests.service.waiting import until
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -36,15 +37,6 @@ def watched() -> Iterator[LiveServer]:
 def caller(watched: LiveServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=watched.url, timeout=60.0) as opened:
         yield opened
-
-
-def value(caller: httpx.Client, sample: str, **labels: str) -> float:
-    """A sample's value; 0 where it is not there yet."""
-    for family in parse_text(caller.get("/metrics").text):
-        for found in family.samples:
-            if found.name == sample and labels.items() <= found.labels.items():
-                return float(found.value)
-    return 0.0
 
 
 def test_both_formats_parse_and_follow_the_conventions(caller: httpx.Client) -> None:
