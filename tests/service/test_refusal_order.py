@@ -25,13 +25,15 @@ Admission.check_room = refuse
 """
 BODY = json.dumps({"inputs": [{"text": "a cow"}]}).encode()
 JSON = {"content-type": "application/json"}
+MIB = 1024 * 1024
 PAGE = {"origin": "https://app.example.org"}
 HEAD = b"POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
 
 @pytest.fixture(scope="module")
 def full() -> Iterator[LiveServer]:
-    with live_server(REPOSITORY, before=FULL) as running:
+    """Without a garbage collector: what is in a circle stays."""
+    with live_server(REPOSITORY, before="import gc; gc.disable()\n" + FULL) as running:
         yield running
 
 
@@ -50,6 +52,19 @@ def test_a_connection_that_was_refused_serves_the_next_request(full: LiveServer)
     with httpx.Client(base_url=full.url) as client:
         assert client.post("/embed", content=BODY + b" " * 1_000_000, headers=JSON).status_code == 429
         assert client.get("/health/live").status_code == 200
+
+
+def test_refusals_leave_nothing_in_memory(full: LiveServer) -> None:
+    post = HEAD + b"Content-Length: 50000\r\n\r\n" + BODY.ljust(50_000)
+
+    def come(times: int) -> None:
+        for _ in range(times):
+            assert full.raw(post).startswith(b"HTTP/1.1 429 ")
+
+    come(50)
+    before = full.resident_bytes()
+    come(1000)
+    assert full.resident_bytes() - before < 4 * MIB  # 8 where each connection left a circle
 
 
 def test_pipelined_requests_behind_a_refusal_are_answered(full: LiveServer) -> None:
