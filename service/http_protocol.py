@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from http import HTTPStatus
+from collections.abc import Iterable
 from typing import Any, cast
 
 import orjson
@@ -63,7 +63,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     An offer to upgrade the protocol, as HTTP/2 clients make it, is ignored (RFC 9110, 7.8): the parser would take
     the request's body for the new protocol and lose it.
 
-    Whoever is turned away (429) is answered here: a task, and ASGI, would take time of those who are served.
+    Most callers for whom there is no room are answered here (`RequestMiddleware.turn_away`): a task, and ASGI, would
+    take time of those who are served.
     """
 
     app: RequestMiddleware
@@ -71,7 +72,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._received, self._place = b"", 0  # the parser has had what stands before the place
-        self._at_start, self._is_feeding = True, False
+        self._at_start, self._rests = True, False
         self._body_left = 0  # bytes of the body to come, as far as its head told
         self._was_used = False
         self._head_is_open = False  # in the parser: a pipelined head that began behind another request
@@ -133,15 +134,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _feed(self) -> None:
         """Give the parser a head once it is whole and its turn has come, and bodies at once."""
-        if self._is_feeding:  # an answer at once, within the parser: the loop below goes on
-            return
-        self._is_feeding = True
-        try:
-            while not self._is_over() and (piece := self._next_piece()):
-                super().data_received(piece)
-                self._look_after_feeding(len(piece))
-        finally:
-            self._is_feeding = False
+        while not self._is_over() and (piece := self._next_piece()):
+            super().data_received(piece)
+            self._look_after_feeding(len(piece))
         if self._is_over() or self._place == len(self._received):
             self._forget_received()
         if not self._is_over():
@@ -158,7 +153,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return self._next_head() if self._at_start else self._next_of_body()
 
     def _has_turn(self) -> bool:
-        return (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused
+        is_free = self.cycle is None or self.cycle.response_complete
+        return is_free and not self._rests and not self.flow.write_paused
 
     def _next_head(self) -> bytes:
         """The next request's head; nothing as long as it isn't whole."""
@@ -245,21 +241,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
-        refusal = self.app.turn_away(cast(Scope, cycle.scope)) if cycle.keep_alive else None
-        if refusal is not None:
+        refusal = self.app.turn_away(cast(Scope, cycle.scope), stays=cycle.keep_alive)
+        if refusal is None:
+            super()._start_asgi_task(cycle, app)
+        else:
             self._answer_at_once(cycle, refusal)
-            return
-        super()._start_asgi_task(cycle, app)
 
     def _answer_at_once(self, cycle: RequestResponseCycle, response: Response) -> None:
-        """Without a task; what comes of the body is thrown away as it comes."""
-        lines = [STATUS_LINE[response.status_code]]
-        for name, value in (*cycle.default_headers, *response.raw_headers):
-            lines += (name, b": ", value, b"\r\n")
-        self.transport.write(b"".join((*lines, b"\r\n", response.body)))
+        """Without a task; what comes of the body is thrown away as it comes. The next request waits for its turn."""
+        self._send(response.status_code, [*cycle.default_headers, *response.raw_headers], bytes(response.body))
         cycle.response_started = cycle.response_complete = True
         cycle.on_response = lambda: None  # it knows this protocol, which knows the cycle
-        self.on_response_complete()
+        super().on_response_complete()
+        self._rests = True
+        self.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Others have had their turn, too: many small requests come in one piece, and each is answered at once."""
+        self._rests = False
+        self._feed()
+
+    def _send(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        lines = [STATUS_LINE[status]]
+        for name, value in headers:
+            lines += (name, b": ", value, b"\r\n")
+        self.transport.write(b"".join((*lines, b"\r\n", body)))
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's words are not ours)
         """Called by uvicorn when the parser gives up."""
@@ -283,12 +289,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         request_id = new_request_id()
         self.app.refuse(error, request_id)
         body = orjson.dumps(problem_body(error, request_id=request_id, instance=""))
-        head = (
-            f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n"
-            f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-            f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        own = {
+            "content-type": MEDIA_TYPE,
+            "content-length": len(body),
+            "x-request-id": request_id,
+            "connection": "close",
+        }
+        encoded = [(name.encode(), str(value).encode()) for name, value in own.items()]
+        self._send(error.status, [*self.server_state.default_headers, *encoded], body)
         self.transport.close()
 
     def _start_timer(self) -> None:

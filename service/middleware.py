@@ -51,13 +51,22 @@ class RequestMiddleware:
         self._runtime.ledger.open(context, "")
         self._runtime.ledger.close(context, "other", error.status, error)
 
-    def turn_away(self, scope: Scope) -> Response | None:
-        """The answer to a request for which there is no room, entered into the books; None: serve the request.
+    def turn_away(self, scope: Scope, *, stays: bool) -> Response | None:
+        """The answer to a request for which there is no room, its books closed; None: `__call__` has to answer it.
 
-        For the server, before it sets anything up: refusals come when there is least time, and many of them.
+        For the server, before it sets anything up: refusals come when there is least time, and many of them. Without
+        `stays` the connection ends with the request, so the answer has to wait for the body: then, and where it needs
+        more headers, the reason found here goes to `__call__` as the scope's `onepeace.refusal`.
         """
-        if scope["method"] != "POST" or (scope["method"], scope["path"]) not in self._endpoints:
+        try:
+            return self._turn_away(scope, stays=stays)
+        except Exception:  # here it would be taken for bad HTTP; `__call__` says what it is
+            logger.exception("a request could not be turned away")
             return None
+
+    def _turn_away(self, scope: Scope, *, stays: bool) -> Response | None:
+        if ("POST", scope["path"]) not in self._endpoints or scope["method"] != "POST":
+            return None  # takes no work
         headers = dict(scope["headers"])
         try:
             self._runtime.require_room(headers)
@@ -65,17 +74,16 @@ class RequestMiddleware:
             full = error.let_go()
         else:
             return None
-        if self._runtime.lifecycle.draining or (self._has_cors and b"origin" in headers):
-            return None  # their answers need more headers
         context = _open_context(scope, headers)
-        refusal = self._refuse(scope, context)
-        if refusal is not None:
-            scope["onepeace.refusal"] = refusal  # whoever may not come in isn't told how full it is
+        refusal = self._refuse(scope, context)  # whoever may not come in isn't told how full it is
+        needs_headers = self._runtime.lifecycle.draining or (self._has_cors and b"origin" in headers)
+        if refusal is not None or needs_headers or not stays:
+            scope["onepeace.refusal"] = refusal or full
             return None
-        self._runtime.ledger.open(context, scope["path"])
         response = problem_response(Request(scope), full)
         response.raw_headers += _echoed(context)
         context.answer_bytes = len(response.body)
+        self._runtime.ledger.open(context, scope["path"])
         self._runtime.ledger.close(context, scope["path"], response.status_code, full)
         return response
 

@@ -33,7 +33,7 @@ from service.usecases.label_vectors import LabelVectors
 from service.usecases.questions import Questions
 from service.usecases.source import Source
 from service.usecases.space import EmbeddingSpace
-from service.wire.body import BodyReader
+from service.wire.body import BodyReader, Headers
 from service.wire.form import FormRule
 from service.wire.requests.schema import RequestSchema
 
@@ -155,7 +155,7 @@ class Runtime:
         """
         return Source(model, self.pipeline.preprocessor.model(model).card.fingerprint)
 
-    def require_room(self, headers: Mapping[bytes, bytes]) -> None:
+    def require_room(self, headers: Headers) -> None:
         """As `BodyReader.require_room`, for the door: before anything is set up for the request."""
         self._bodies.require_room(headers)
 

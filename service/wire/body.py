@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from service.admission import Admission
 from service.context import RequestContext
-from service.errors import BodyTooLarge, InvalidRequest, MalformedBody, UnsupportedBody
+from service.errors import BodyTooLarge, InvalidRequest, MalformedBody, QueueFull, UnsupportedBody
 from service.settings import Settings
 from service.wire.checking import check, parse_json
 from service.wire.form import FormRule, arrange, name_missing
@@ -103,6 +103,9 @@ class BodyReader:
                 self.admission.take(context, num_bytes=len(chunk))  # as they come: an idle caller must not hold room
                 context.body_bytes = size
                 chunks.append(chunk)
+        except (BodyTooLarge, QueueFull):
+            self.admission.release(context)  # the answer may linger: others need the room
+            raise
         except ClientDisconnect as error:
             raise MalformedBody("the body was cut off") from error
         context.body_read_s = asyncio.get_running_loop().time()

@@ -22,6 +22,7 @@ from service.errors import (
     InputError,
     InvalidRequest,
     Number,
+    QueueFull,
     RateLimited,
     RequestError,
     RequestTooSlow,
@@ -36,6 +37,8 @@ from service.wire.openai import errors as openai
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:onepeace:problem:"
 LINGER_S = 5.0
+LINGERING = BodyTooLarge | Unauthenticated | Forbidden | RateLimited | QueueFull
+"""Said while the body may still be on its way."""
 LARGEST_NUMBER = 2**63 - 1
 
 
@@ -115,7 +118,7 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     if isinstance(error, BodyTooLarge | RequestTooSlow | Unauthenticated):
         headers["Connection"] = "close"  # the rest of the body must not be taken for the next request
     is_unread = context is None or context.body_read_s is None
-    if is_unread and isinstance(error, BodyTooLarge | Unauthenticated | Forbidden | RateLimited):
+    if is_unread and isinstance(error, LINGERING):
         return LingeringResponse(content, status, headers, media_type)
     return Response(content, status, headers, media_type)
 

@@ -10,7 +10,9 @@ import pytest
 
 from tests.repository import REPOSITORY
 from tests.service.live_server import LiveServer, live_server
+from tests.service.metric_values import value
 from tests.service.test_bad_input import BAD_IMAGES, BAD_SOUNDS, GOOD_TEXT, JSON, LIMIT, MIB, png_header, refused
+from tests.service.waiting import until
 
 
 def test_a_body_over_the_limit_is_refused_by_its_content_length(client: httpx.Client, server: LiveServer) -> None:
@@ -81,3 +83,20 @@ def test_a_compressed_body_is_refused_whatever_it_holds(client: httpx.Client, pa
     assert answer.status_code == 415
     assert "Content-Encoding" in answer.text
     assert client.post(path, json=body, headers={"content-encoding": "identity"}).status_code == 200
+
+
+def test_a_refused_body_holds_no_room_while_its_answer_lingers() -> None:
+    head = b"POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
+    with (
+        live_server(REPOSITORY, max_body_bytes=MIB, max_pending_bytes=MIB) as running,
+        socket.create_connection(("127.0.0.1", running.port), timeout=20) as first,
+        socket.create_connection(("127.0.0.1", running.port), timeout=20) as second,
+        httpx.Client(base_url=running.url) as caller,
+    ):
+        first.sendall(head + b" " * 600_000)
+        until(lambda: value(caller, "onepeace_admitted_bytes") == 600_000)
+        second.sendall(head + b" " * 600_000)
+        assert b"queue_full" in second.recv(65536)
+        first.close()
+        until(lambda: value(caller, "onepeace_requests_in_flight") <= 2)  # this and the second
+        assert value(caller, "onepeace_admitted_bytes") == 0
