@@ -82,16 +82,23 @@ def run(scale: Scale) -> Sequence[Figure]:
         for _ in range(size.rounds):
             rushes.append(runner.run(overload(server.port, request, FACTOR * peaks[-1], size.overload_s, usual_s)))
             peaks.append(peak(size.peak_s))
-    goodputs = [2 * rush.goodput() / sum(around) for rush, around in zip(rushes, pairwise(peaks), strict=True)]
+    return figures(size, peaks, rushes, usual_s)
+
+
+def figures(size: Size, peaks: Sequence[float], rushes: Sequence[Rush], usual_s: float) -> Sequence[Figure]:
+    """What is written down; each rush has a peak before and one after it."""
+    around = list(pairwise(peaks))
+    goodputs = [2 * rush.goodput() / sum(both) for rush, both in zip(rushes, around, strict=True)]
+    offered = min(rush.offered / before for rush, (before, _) in zip(rushes, around, strict=True))
     answers = [answer for rush in rushes for answer in rush.answers]
     refused = [answer for answer in answers if answer.status == REFUSED]
     served_s = [answer.seconds for answer in answers if answer.status == SERVED]
     refused_ms = [1000 * answer.seconds for answer in refused]
-    least_offered = min(rush.offered / peak for rush, peak in zip(rushes, peaks, strict=False))
+    is_timed = size.least_goodput is not None
     return [
-        Figure("rounds", size.rounds),
+        Figure("rounds", len(rushes)),
         Figure("peaks before and after each, 64 callers who wait", ", ".join(f"{peak:.0f}" for peak in peaks), "/s"),
-        Figure("offered ÷ peak before, least", least_offered, at_least=0.9 * FACTOR if scale == "full" else None),
+        Figure("offered ÷ peak before, least", offered, at_least=0.9 * FACTOR if is_timed else None),
         Figure("goodput ÷ mean of the peaks around it", ", ".join(f"{goodput:.2f}" for goodput in goodputs)),
         Figure("… median", median(goodputs), at_least=size.least_goodput),
         Figure("served, median", percentile(served_s, 0.5), "s"),
@@ -139,4 +146,4 @@ async def until_usual(port: int, request: bytes, usual_s: float) -> float:
     return quick[0].sent_s
 
 
-EXPERIMENT = Experiment("overload", "3 × capacity for 60 s", run)
+EXPERIMENT = Experiment("overload", "3 × capacity for 60 s, five times", run)
