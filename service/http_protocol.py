@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, cast
 
+import httptools
 import orjson
 from starlette.responses import Response
 from starlette.types import Scope
@@ -128,17 +129,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Hand to the parser what it may have now."""
         if self._is_over():
             return
+        if self._is_unwanted():
+            self._unset_keepalive_if_required()
         waiting = self._received[self._place :]
         self._received, self._place = waiting + data if waiting else data, 0
+        self._skip_body()
         self._feed()
 
     def _feed(self) -> None:
         """Give the parser a head once it is whole and its turn has come, and bodies at once."""
         while not self._is_over() and (piece := self._next_piece()):
-            super().data_received(piece)
+            super().data_received(piece)  # type: ignore[arg-type] # the parser takes any buffer
             self._look_after_feeding(len(piece))
+            self._skip_body()
         if self._is_over() or self._place == len(self._received):
             self._forget_received()
+            self._rests = False
+        elif self._rests:  # others have their turn: many small requests may have come in one piece
+            self.loop.call_soon(self._go_on)
         if not self._is_over():
             self._flow.hold(len(self._received) - self._place > MAX_WAITING_BYTES)
             self._look_after_rest()
@@ -146,7 +154,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _is_over(self) -> bool:
         return self._refusal is not None or self.transport.is_closing()
 
-    def _next_piece(self) -> bytes:
+    def _is_unwanted(self) -> bool:
+        """Whether what comes next is the rest of a body, of known length, whose request is answered already."""
+        is_in_body = self._body_left > 0 and not self._head_is_open
+        return is_in_body and self.cycle.response_complete
+
+    def _skip_body(self) -> None:
+        """Pass over an unwanted body without the parser, which would copy it; a new one takes over behind it."""
+        if not self._is_unwanted():
+            return
+        skipped = min(self._body_left, len(self._received) - self._place)
+        self._place += skipped
+        self._body_left -= skipped
+        if not self._body_left:
+            self._at_start = True
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+
+    def _next_piece(self) -> bytes | memoryview:
         """What the parser gets next; nothing as long as it would make a request of it whose turn has not come."""
         if (self._at_start or self._head_is_open) and not self._has_turn():
             return b""
@@ -173,10 +198,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._place = end
         return _without_upgrade(self._received[start:end])
 
-    def _next_of_body(self) -> bytes:
+    def _next_of_body(self) -> memoryview:
         start = self._place
         self._place = min(len(self._received), start + (self._body_left or PIECE_BYTES))
-        return self._received[start : self._place]
+        return memoryview(self._received)[start : self._place]
 
     def _forget_received(self) -> None:
         self._received, self._place = b"", 0
@@ -254,10 +279,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         cycle.on_response = lambda: None  # it knows this protocol, which knows the cycle
         super().on_response_complete()
         self._rests = True
-        self.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        """Others have had their turn, too: many small requests come in one piece, and each is answered at once."""
         self._rests = False
         self._feed()
 

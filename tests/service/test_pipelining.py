@@ -106,3 +106,21 @@ def test_a_caller_who_pauses_in_the_middle_of_answers_is_waited_for() -> None:
         connection.sendall(LARGE_GET * 100 + numbered(1))
         time.sleep(3)
         assert answered(connection, 101) == [1]
+
+
+def test_a_head_that_came_in_part_behind_a_chunked_body_is_read_on(server: LiveServer) -> None:
+    second = b"POST /embed HTTP/1.1\r\nContent-Length: %d\r\nContent-Type: application/json\r\n" % len(BODY)
+    second += b"X-Request-Id: 2\r\n\r\n" + BODY
+    for cut in (30, second.index(b"Content-Type"), second.index(b"X-Request") + 3):
+        with connect(server) as connection:
+            connection.sendall(embed(1, chunked=True) + second[:cut])
+            assert answered(connection, 1) == [1]
+            connection.sendall(second[cut:])
+            assert answered(connection, 1) == [2]
+
+
+def test_requests_behind_bodies_that_nobody_reads_are_answered(server: LiveServer) -> None:
+    unread = b"POST /info HTTP/1.1\r\nContent-Length: 300000\r\n\r\n" + b"GET /" * 60_000
+    with connect(server) as connection:
+        connection.sendall(unread + unread + numbered(3) + unread + embed(4, chunked=False))
+        assert answered(connection, 2) == [3, 4]
