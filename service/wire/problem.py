@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from service.context import RequestContext
 from service.errors import (
     BodyTooLarge,
+    BytesFull,
     Forbidden,
     InputError,
     InvalidRequest,
@@ -38,7 +39,7 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:onepeace:problem:"
 LINGER_S = 5.0
 LINGERING = BodyTooLarge | Unauthenticated | Forbidden | RateLimited | QueueFull
-"""Said while the body may still be on its way."""
+"""Said while the body may still be on its way; not `BytesFull`, which may be met at the body's very end."""
 LARGEST_NUMBER = 2**63 - 1
 
 
@@ -118,7 +119,7 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     if isinstance(error, BodyTooLarge | RequestTooSlow | Unauthenticated):
         headers["Connection"] = "close"  # the rest of the body must not be taken for the next request
     is_unread = context is None or context.body_read_s is None
-    if is_unread and isinstance(error, LINGERING):
+    if is_unread and isinstance(error, LINGERING) and not isinstance(error, BytesFull):
         return LingeringResponse(content, status, headers, media_type)
     return Response(content, status, headers, media_type)
 

@@ -86,17 +86,28 @@ def test_a_compressed_body_is_refused_whatever_it_holds(client: httpx.Client, pa
 
 
 def test_a_refused_body_holds_no_room_while_its_answer_lingers() -> None:
-    head = b"POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
+    head = b"POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     with (
         live_server(REPOSITORY, max_body_bytes=MIB, max_pending_bytes=MIB) as running,
-        socket.create_connection(("127.0.0.1", running.port), timeout=20) as first,
-        socket.create_connection(("127.0.0.1", running.port), timeout=20) as second,
+        socket.create_connection(("127.0.0.1", running.port), timeout=20) as sender,
         httpx.Client(base_url=running.url) as caller,
     ):
-        first.sendall(head + b" " * 600_000)
-        until(lambda: value(caller, "onepeace_admitted_bytes") == 600_000)
-        second.sendall(head + b" " * 600_000)
-        assert second.recv(65536).startswith(b"HTTP/1.1 429 ")
-        first.close()
-        until(lambda: value(caller, "onepeace_requests_in_flight") <= 2)  # this and the second
+        sender.sendall(head + b"200000\r\n" + b" " * (MIB + 1))
+        assert sender.recv(65536).startswith(b"HTTP/1.1 413 ")
         assert value(caller, "onepeace_admitted_bytes") == 0
+
+
+def test_a_caller_for_whose_body_there_is_no_room_can_ask_again_at_once() -> None:
+    small = b'{"inputs": [{"text": "a cow"}]}'.ljust(50_000)
+    with (
+        live_server(REPOSITORY, max_body_bytes=MIB, max_pending_bytes=MIB) as running,
+        socket.create_connection(("127.0.0.1", running.port), timeout=20) as halted,
+        httpx.Client(base_url=running.url) as caller,
+    ):
+        halted.sendall(b"POST /embed HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\n\r\n")
+        halted.sendall(b" " * (MIB - 10_000))
+        until(lambda: value(caller, "onepeace_admitted_bytes") == MIB - 10_000)
+        started = time.monotonic()
+        for _ in range(5):
+            assert caller.post("/embed", content=small, headers=JSON).status_code == 429
+        assert time.monotonic() - started < 5  # and 25 where each answer waits for a body that has come

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import socket
 import threading
@@ -17,6 +18,7 @@ from tests.service.waiting import until
 
 MIB = 1024 * 1024
 GET = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
 LAST = b"GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 TASKS_MARKED = """
 import gc
@@ -127,10 +129,23 @@ def test_a_refused_caller_who_then_says_nothing_is_left(sent: bytes) -> None:
 
 
 def test_pipelined_requests_behind_refusals_are_answered(full: LiveServer) -> None:
-    chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
     with connect(full) as connection:
-        connection.sendall(post() + post() + GET + chunked + post() + post(b"") + LAST)
+        connection.sendall(post() + post() + GET + CHUNKED + post() + post(b"") + LAST)
         assert statuses(connection) == [429, 429, 200, 429, 429, 429, 200]
+
+
+def test_refusals_and_other_requests_are_told_apart_wherever_their_packets_end(full: LiveServer) -> None:
+    chance = random.Random(7)
+    kinds = {post(): 429, post(b""): 429, post(GET * 200): 429, CHUNKED: 429, GET: 200}
+    sent = [chance.choice(list(kinds)) for _ in range(300)] + [LAST]
+    data = b"".join(sent)
+    with connect(full) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while data:
+            size = chance.choice([1, 30, 300, 3000, 30_000])
+            connection.sendall(data[:size])
+            data = data[size:]
+        assert statuses(connection) == [(kinds | {LAST: 200})[one] for one in sent]
 
 
 def test_a_caller_with_many_small_requests_does_not_hold_up_others() -> None:
