@@ -62,7 +62,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     uvicorn would make a task's worth of objects of each, of as many as the caller likes to send.
 
     An offer to upgrade the protocol, as HTTP/2 clients make it, is ignored (RFC 9110, 7.8): the parser would take
-    the request's body for the new protocol and lose it.
+    the request's body for the new protocol and lose it. Behind a chunked body it comes unseen, and is refused (400).
 
     Most callers for whom there is no room are answered here (`RequestMiddleware.turn_away`): a task, and ASGI, would
     take time of those who are served.
@@ -73,7 +73,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._received, self._place = b"", 0  # the parser has had what stands before the place
-        self._at_start, self._rests = True, False
+        self._at_start, self._is_resting = True, False
+        self._next_turn: asyncio.Handle | None = None
         self._body_left = 0  # bytes of the body to come, as far as its head told
         self._was_used = False
         self._head_is_open = False  # in the parser: a pipelined head that began behind another request
@@ -144,9 +145,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._skip_body()
         if self._is_over() or self._place == len(self._received):
             self._forget_received()
-            self._rests = False
-        elif self._rests:  # others have their turn: many small requests may have come in one piece
-            self.loop.call_soon(self._go_on)
+            self._is_resting = False
+        elif self._is_resting and self._next_turn is None:
+            # Others have their turn: many small requests may have come in one piece.
+            self._next_turn = self.loop.call_soon(self._go_on)
         if not self._is_over():
             self._flow.hold(len(self._received) - self._place > MAX_WAITING_BYTES)
             self._look_after_rest()
@@ -161,7 +163,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _skip_body(self) -> None:
         """Pass over an unwanted body without the parser, which would copy it; a new one takes over behind it."""
-        if not self._is_unwanted():
+        if self._is_over() or not self._is_unwanted():
             return
         skipped = min(self._body_left, len(self._received) - self._place)
         self._place += skipped
@@ -179,7 +181,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _has_turn(self) -> bool:
         is_free = self.cycle is None or self.cycle.response_complete
-        return is_free and not self._rests and not self.flow.write_paused
+        return is_free and not self._is_resting and not self.flow.write_paused
 
     def _next_head(self) -> bytes:
         """The next request's head; nothing as long as it isn't whole."""
@@ -200,7 +202,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _next_of_body(self) -> memoryview:
         start = self._place
-        self._place = min(len(self._received), start + (self._body_left or PIECE_BYTES))
+        size = PIECE_BYTES if self._head_is_open else self._body_left or PIECE_BYTES
+        self._place = min(len(self._received), start + size)
         return memoryview(self._received)[start : self._place]
 
     def _forget_received(self) -> None:
@@ -236,14 +239,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; a trailer behind a chunked body must not pass for one."""
         if self._head_is_open:
-            if name.lower() == b"content-length" and len(value) < MAX_LENGTH_DIGITS and value.isdigit():
-                self._body_left = int(value)
+            digits = value.rstrip(b" \t").lstrip(b"0") or b"0"
+            if name.lower() == b"content-length" and len(digits) < MAX_LENGTH_DIGITS and digits.isdigit():
+                self._body_left = int(digits)
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is whole; the middleware takes over the clock."""
         self._head_is_open = False
         self._stop_timer()
+        if self.parser.should_upgrade():  # CONNECT, or an offer that came behind a chunked body: see the class
+            raise MalformedRequest("the protocol is not changed here")
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -259,7 +265,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is out: now the next request may follow, or its refusal."""
         if self._refusal is not None and not self.transport.is_closing():
-            self._write(self._refusal)
+            self._write_refusal(self._refusal)
             return
         super().on_response_complete()
         self._feed()
@@ -268,23 +274,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._running = cycle
         refusal = self.app.turn_away(cast(Scope, cycle.scope), stays=cycle.keep_alive)
         if refusal is None:
+            self._unset_keepalive_if_required()
             super()._start_asgi_task(cycle, app)
         else:
             self._answer_at_once(cycle, refusal)
 
     def _answer_at_once(self, cycle: RequestResponseCycle, response: Response) -> None:
-        """Without a task; what comes of the body is thrown away as it comes. The next request waits for its turn."""
-        self._send(response.status_code, [*cycle.default_headers, *response.raw_headers], bytes(response.body))
+        """Without a task; what comes of the body is thrown away as it comes."""
+        self._write(response.status_code, [*cycle.default_headers, *response.raw_headers], bytes(response.body))
         cycle.response_started = cycle.response_complete = True
         cycle.on_response = lambda: None  # it knows this protocol, which knows the cycle
         super().on_response_complete()
-        self._rests = True
+        self._is_resting = True
 
     def _go_on(self) -> None:
-        self._rests = False
+        self._is_resting, self._next_turn = False, None
         self._feed()
 
-    def _send(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+    def _write(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
         lines = [STATUS_LINE[status]]
         for name, value in headers:
             lines += (name, b": ", value, b"\r\n")
@@ -306,9 +313,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         self._refusal = error
         if self._running is None or self._running.response_complete:
-            self._write(error)
+            self._write_refusal(error)
 
-    def _write(self, error: ServiceError) -> None:
+    def _write_refusal(self, error: ServiceError) -> None:
         request_id = new_request_id()
         self.app.refuse(error, request_id)
         body = orjson.dumps(problem_body(error, request_id=request_id, instance=""))
@@ -319,7 +326,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             "connection": "close",
         }
         encoded = [(name.encode(), str(value).encode()) for name, value in own.items()]
-        self._send(error.status, [*self.server_state.default_headers, *encoded], body)
+        self._write(error.status, [*self.server_state.default_headers, *encoded], body)
         self.transport.close()
 
     def _start_timer(self) -> None:

@@ -38,8 +38,6 @@ from service.wire.openai import errors as openai
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:onepeace:problem:"
 LINGER_S = 5.0
-LINGERING = BodyTooLarge | Unauthenticated | Forbidden | RateLimited | QueueFull
-"""Said while the body may still be on its way; not `BytesFull`, which may be met at the body's very end."""
 LARGEST_NUMBER = 2**63 - 1
 
 
@@ -118,10 +116,15 @@ def problem_response(request: Request, error: ServiceError) -> Response:
         headers["WWW-Authenticate"] = _challenge(error)
     if isinstance(error, BodyTooLarge | RequestTooSlow | Unauthenticated):
         headers["Connection"] = "close"  # the rest of the body must not be taken for the next request
-    is_unread = context is None or context.body_read_s is None
-    if is_unread and isinstance(error, LINGERING) and not isinstance(error, BytesFull):
-        return LingeringResponse(content, status, headers, media_type)
-    return Response(content, status, headers, media_type)
+    response_class = LingeringResponse if _lingers(error, context) else Response
+    return response_class(content, status, headers, media_type)
+
+
+def _lingers(error: ServiceError, context: RequestContext | None) -> bool:
+    """Whether the body may still be on its way. `BytesFull` may be met at its very end, where waiting would be vain."""
+    if (context is not None and context.body_read_s is not None) or isinstance(error, BytesFull):
+        return False
+    return isinstance(error, BodyTooLarge | Unauthenticated | Forbidden | RateLimited | QueueFull)
 
 
 def _challenge(error: Unauthenticated | Forbidden) -> str:

@@ -28,6 +28,6 @@ def full_server(before: str = "", harmed: bool = False, **settings: object) -> I
         yield running
 
 
-def post(body: bytes = BODY, more: bytes = b"") -> bytes:
-    """A whole request; `more` are header lines with their ends."""
-    return HEAD + more + b"Content-Length: %d\r\n\r\n" % len(body) + body
+def post(body: bytes = BODY) -> bytes:
+    """A whole request."""
+    return HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body

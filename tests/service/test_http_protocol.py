@@ -28,7 +28,15 @@ def problem(answer: bytes, status: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "data", [b"nonsense\r\n\r\n", b"POST /embed HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01"]
+    "data",
+    [
+        b"nonsense\r\n\r\n",
+        b"POST /embed HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"POST /\xc3\xa4 HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
+        b"POST http://a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
+        b"CONNECT a:443 HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
+    ],
 )
 def test_what_is_not_http_is_a_problem_too(server: LiveServer, data: bytes) -> None:
     assert problem(server.raw(data + b"\r\n\r\n"), 400)["code"] == "malformed_request"

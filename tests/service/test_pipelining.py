@@ -124,3 +124,12 @@ def test_requests_behind_bodies_that_nobody_reads_are_answered(server: LiveServe
     with connect(server) as connection:
         connection.sendall(unread + unread + numbered(3) + unread + embed(4, chunked=False))
         assert answered(connection, 2) == [3, 4]
+
+
+def test_a_body_behind_an_offer_to_upgrade_is_never_taken_for_requests(server: LiveServer) -> None:
+    offer = b"POST /embed HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Type: application/json\r\n"
+    offer += b"Content-Length: 60000\r\n\r\n" + numbered(7) * 1_000
+    with connect(server) as connection:
+        connection.sendall(embed(1, chunked=True) + offer)
+        received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+) ", received) == [b"200", b"400"]
