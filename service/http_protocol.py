@@ -210,12 +210,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._received, self._place = b"", 0
 
     def _look_after_feeding(self, size: int) -> None:
+        """Bound what the parser gathers, copying it with every piece: a head, or the trailers of a chunked body."""
         if self.transport.is_closing():
             return
+        self._open_bytes += size
+        if self._open_bytes <= MAX_HEAD_BYTES + size:
+            return
         if self._head_is_open:
-            self._open_bytes += size
-            if self._open_bytes > MAX_HEAD_BYTES + size:
-                self._refuse(_too_large())
+            self._refuse(_too_large())
+        else:
+            self.transport.close()  # its request has an answer, or never will
 
     def _look_after_rest(self) -> None:
         if self._received and self.flow.write_paused:  # the caller's turn: see `pause_writing`
@@ -246,7 +250,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole; the middleware takes over the clock."""
-        self._head_is_open = False
+        self._head_is_open, self._open_bytes = False, 0
         self._stop_timer()
         if self.parser.should_upgrade():  # CONNECT, or an offer that came behind a chunked body: see the class
             raise MalformedRequest("the protocol is not changed here")
@@ -254,12 +258,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
-        self._body_left = max(0, self._body_left - len(body))
+        self._body_left, self._open_bytes = max(0, self._body_left - len(body)), 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """What comes next is a head again."""
-        self._at_start, self._body_left = True, 0
+        self._at_start, self._body_left, self._open_bytes = True, 0, 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -299,6 +303,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's words are not ours)
         """Called by uvicorn when the parser gives up."""
+        is_in_body = not self._at_start and not self._head_is_open
+        if is_in_body and self.cycle is not None and self.cycle.response_started:
+            self.transport.close()  # a second answer would be taken for the next request's
+            return
         self._refuse(MalformedRequest("this is not valid HTTP/1.1"))
 
     def _give_up(self) -> None:

@@ -31,6 +31,7 @@ from service.errors import (
     Unauthenticated,
     Unavailable,
     UnknownPath,
+    UnsupportedBody,
     WrongMethod,
 )
 from service.wire.openai import errors as openai
@@ -38,6 +39,10 @@ from service.wire.openai import errors as openai
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:onepeace:problem:"
 LINGER_S = 5.0
+UNREAD = (
+    BodyTooLarge | Unauthenticated | Forbidden | RateLimited | QueueFull | UnsupportedBody | UnknownPath | WrongMethod
+)
+"""Said, as a rule, before the body has come."""
 LARGEST_NUMBER = 2**63 - 1
 
 
@@ -124,7 +129,7 @@ def _lingers(error: ServiceError, context: RequestContext | None) -> bool:
     """Whether the body may still be on its way. `BytesFull` may be met at its very end, where waiting would be vain."""
     if (context is not None and context.body_read_s is not None) or isinstance(error, BytesFull):
         return False
-    return isinstance(error, BodyTooLarge | Unauthenticated | Forbidden | RateLimited | QueueFull)
+    return isinstance(error, UNREAD)
 
 
 def _challenge(error: Unauthenticated | Forbidden) -> str:

@@ -181,3 +181,37 @@ def test_an_answer_that_the_grace_period_cuts_off_is_a_503() -> None:
             server.terminate()
             assert problem(read_to_end(connection), 503)["code"] == "not_ready"
         server.process.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [("POST /nowhere", 404), ("POST /info", 405), ("POST /embed", 415)],
+)
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
+def test_a_caller_who_leaves_afterwards_can_send_a_body_that_is_not_wanted(
+    server: LiveServer, line: str, status: int, version: str
+) -> None:
+    head = f"{line} {version}\r\nConnection: close\r\nContent-Type: image/jpeg\r\nContent-Length: 10000000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head.encode() + bytes(10_000_000))
+        received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert received.startswith(b"HTTP/1.1 %d " % status)
+
+
+@pytest.mark.parametrize("path", [b"/nowhere", b"/embed", b"/health/live"])
+@pytest.mark.parametrize("name", [b"X-T: ", b""], ids=["value", "name"])
+def test_an_endless_trailer_is_not_gathered(server: LiveServer, path: bytes, name: bytes) -> None:
+    head = b"POST " + path + b" HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head + b"1\r\n \r\n0\r\n" + name)
+        with pytest.raises(OSError, match=r"reset|[Bb]roken"):
+            connection.sendall(b"a" * 100_000_000)
+
+
+def test_a_broken_body_whose_request_is_answered_gets_no_second_answer(server: LiveServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(b"POST /nowhere HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n \r\n")
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 404 ")
+        connection.sendall(b"zz\r\n")
+        received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert b"HTTP/1.1" not in received
