@@ -45,6 +45,14 @@ class Template:
         """Serve until the service has gone."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        try:
+            self._serve()
+        finally:  # also where the service goes while it is told something
+            signal.set_wakeup_fd(-1)  # its socket goes before the last children do, and Python would print that
+            for child in self._children:
+                os.kill(child, signal.SIGKILL)
+
+    def _serve(self) -> None:
         with selectors.PollSelector() as selector:  # has no descriptor that workers would inherit
             selector.register(self._control, selectors.EVENT_READ)
             selector.register(self._wakeup, selectors.EVENT_READ)
@@ -55,10 +63,7 @@ class Template:
                     self._wakeup.recv(MESSAGE_BYTES)
                     self._reap()
                 if self._control in ready and not self._obey():
-                    break
-        signal.set_wakeup_fd(-1)  # its socket goes before the last children do, and Python would print that
-        for child in self._children:
-            os.kill(child, signal.SIGKILL)
+                    return
 
     def _obey(self) -> bool:
         """Do what the next message asks; False when there is none any more."""

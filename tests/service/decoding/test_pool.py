@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,7 @@ from tests.service.decoding.descendants import (
 )
 from tests.service.decoding.slow_files import slow_picture
 from tests.service.media_files import picture
+from tests.service.waiting import until_async
 
 MIB = 1 << 20
 POLICY = PoolPolicy(workers=2, max_queue=64, timeout_s=60.0, memory_bytes=1024 * MIB)
@@ -150,6 +152,7 @@ async def test_an_order_that_was_not_read_goes_to_another_worker() -> None:
     async with running(replace(POLICY, workers=1)) as pool:
         (worker,) = workers_of(ME)
         os.kill(worker, signal.SIGSTOP)
+        await until_async(lambda: ") T " in Path(f"/proc/{worker}/stat").read_text())  # it may read until then
         result = pool.decoders.submit(QUICK)
         await asyncio.sleep(0.05)
         os.kill(worker, signal.SIGKILL)
