@@ -22,8 +22,11 @@ def workers_of(pid: int) -> list[int]:
 
 
 def children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # a thread that has ended since; its children went to another
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def command(pid: int) -> bytes:

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -38,6 +37,7 @@ from tests.service.decoding.descendants import (
     is_whole,
     lives,
     open_files,
+    state,
     template_of,
     until,
     workers_of,
@@ -152,7 +152,7 @@ async def test_an_order_that_was_not_read_goes_to_another_worker() -> None:
     async with running(replace(POLICY, workers=1)) as pool:
         (worker,) = workers_of(ME)
         os.kill(worker, signal.SIGSTOP)
-        await until_async(lambda: ") T " in Path(f"/proc/{worker}/stat").read_text())  # it may read until then
+        await until_async(lambda: state(worker) == "T")  # it may read until then
         result = pool.decoders.submit(QUICK)
         await asyncio.sleep(0.05)
         os.kill(worker, signal.SIGKILL)
