@@ -158,8 +158,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _is_unwanted(self) -> bool:
         """Whether what comes next is the rest of a body, of known length, whose request is answered already."""
-        is_in_body = self._body_left > 0 and not self._head_is_open
-        return is_in_body and self.cycle.response_complete
+        return self._body_left > 0 and not self._head_is_open and self.cycle.response_complete
 
     def _skip_body(self) -> None:
         """Pass over an unwanted body without the parser, which would copy it; a new one takes over behind it."""
